@@ -1,0 +1,58 @@
+//! Time, and the legacy service's shifted local calendar.
+//!
+//! Every "local" date in a Redis key is UTC plus a fixed number of whole hours
+//! (`TIMEZONE_OFFSET`, contract/redis.md §0).
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+/// Source of the current time in epoch milliseconds; a manual one in tests.
+#[derive(Clone)]
+pub struct Clock(Inner);
+
+#[derive(Clone)]
+enum Inner {
+    System,
+    Manual(Arc<AtomicI64>),
+}
+
+impl Clock {
+    /// The machine's clock.
+    pub fn system() -> Self {
+        Self(Inner::System)
+    }
+
+    /// A clock that stands still at `epoch_ms` until it is moved.
+    pub fn manual(epoch_ms: i64) -> Self {
+        Self(Inner::Manual(Arc::new(AtomicI64::new(epoch_ms))))
+    }
+
+    /// Now, in milliseconds since the epoch.
+    pub fn now_ms(&self) -> i64 {
+        match &self.0 {
+            Inner::System => SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |elapsed| i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)),
+            Inner::Manual(at) => at.load(Ordering::SeqCst),
+        }
+    }
+
+    /// Moves a manual clock; does nothing on the system clock.
+    pub fn advance_ms(&self, by: i64) {
+        if let Inner::Manual(at) = &self.0 {
+            at.fetch_add(by, Ordering::SeqCst);
+        }
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Clock({})", self.now_ms())
+    }
+}

@@ -1,0 +1,17 @@
+//! Plain types shared by every room of the house. Nothing here does I/O or knows a vendor's wire format.
+
+mod account;
+mod dialect;
+mod headers;
+mod ids;
+mod proxy;
+mod secret;
+mod usage;
+
+pub use account::AccountKind;
+pub use dialect::Dialect;
+pub use headers::HeaderList;
+pub use ids::{AccountId, ApiKeyId, RequestId};
+pub use proxy::{ProxyConfig, ProxyKind};
+pub use secret::Secret;
+pub use usage::{CacheSplit, TokenUsage};

@@ -1,0 +1,13 @@
+//! crs: a relay that takes over a running claude-relay-service.
+//!
+//! Map, from the socket inwards:
+//! - `api`: every HTTP path, the only axum code; renders errors by client dialect.
+//! - `relay`: one request's life in phases (admit, choose, build, send, stream, settle).
+//! - `keys`, `schedule`, `accounts`, `billing`: what the phases ask.
+//! - `platform`: one module per vendor, pure; `wire`: vendors' formats, pure.
+//! - `upstream`: outbound HTTP. `compat` (own package): the Redis contract.
+//! - `config`, `cli`, `tasks`, `app`: settings, commands, background work, assembly.
+
+pub mod domain;
+pub mod error;
+pub mod upstream;
