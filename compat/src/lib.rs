@@ -2,4 +2,5 @@
 //! the Node service, and the other way round. No HTTP code, and nothing of the relay.
 
 pub mod clock;
+pub mod crypto;
 pub mod store;
