@@ -4,3 +4,5 @@
 pub mod clock;
 pub mod crypto;
 pub mod store;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

@@ -114,6 +114,9 @@ pub struct Batch {
     pub cmds: Vec<Cmd>,
     /// Wrap in `MULTI`/`EXEC`: all or nothing.
     pub atomic: bool,
+    /// Running it twice has the same effect as once, so a store may send it again when the connection
+    /// broke. A batch of reads need not say so.
+    pub repeatable: bool,
 }
 
 impl Batch {
@@ -124,7 +127,14 @@ impl Batch {
 
     /// An empty `MULTI`/`EXEC` batch.
     pub fn atomic() -> Self {
-        Self { cmds: Vec::new(), atomic: true }
+        Self { atomic: true, ..Self::default() }
+    }
+
+    /// Marks the batch as safe to send twice.
+    #[must_use]
+    pub fn repeatable(mut self) -> Self {
+        self.repeatable = true;
+        self
     }
 
     /// Adds a command and returns its place in the replies.
@@ -141,12 +151,12 @@ impl Batch {
 
 impl From<Cmd> for Batch {
     fn from(cmd: Cmd) -> Self {
-        Self { cmds: vec![cmd], atomic: false }
+        Self { cmds: vec![cmd], ..Self::default() }
     }
 }
 
 impl FromIterator<Cmd> for Batch {
     fn from_iter<I: IntoIterator<Item = Cmd>>(cmds: I) -> Self {
-        Self { cmds: cmds.into_iter().collect(), atomic: false }
+        Self { cmds: cmds.into_iter().collect(), ..Self::default() }
     }
 }

@@ -4,12 +4,14 @@
 //! without side effects can answer reads from Redis and keep writes to itself.
 
 mod cmd;
+mod redis;
 mod reply;
 
 use futures_util::future::BoxFuture;
 use thiserror::Error;
 
 pub use cmd::{Batch, Cmd, Script};
+pub use redis::{RedisConfig, RedisStore, RedisStores, StoreCounters};
 pub use reply::Reply;
 
 /// Runs batches of commands against the legacy database.

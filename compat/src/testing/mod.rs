@@ -1,0 +1,9 @@
+//! For tests only: a real `redis-server` of one's own and a proxy that misbehaves on demand.
+//!
+//! Every server listens on its own loopback port, keeps nothing on disk and dies with its handle.
+
+mod proxy;
+mod server;
+
+pub use proxy::{CuttingProxy, Fault};
+pub use server::TestRedis;
