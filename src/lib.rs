@@ -11,3 +11,4 @@
 pub mod domain;
 pub mod error;
 pub mod upstream;
+pub mod wire;

@@ -1,0 +1,3 @@
+//! The Anthropic Messages format: requests, replies and events.
+
+pub mod prompt_similarity;

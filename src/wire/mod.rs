@@ -1,0 +1,6 @@
+//! Vendors' wire formats, pure: bytes and values in, bytes and values out.
+//!
+//! Nothing here does I/O, knows an account or decides what a reply means for one.
+
+pub mod anthropic;
+pub mod text;
