@@ -3,6 +3,10 @@
 //! Every "local" date in a Redis key is UTC plus a fixed number of whole hours
 //! (`TIMEZONE_OFFSET`, contract/redis.md §0).
 
+mod calendar;
+#[cfg(test)]
+mod tests;
+
 use std::{
     fmt,
     sync::{
@@ -11,6 +15,8 @@ use std::{
     },
     time::{SystemTime, UNIX_EPOCH},
 };
+
+pub use calendar::{LocalCalendar, iso, minute_number, parse_iso, utc_date};
 
 /// Source of the current time in epoch milliseconds; a manual one in tests.
 #[derive(Clone)]

@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod crypto;
+pub mod number;
 pub mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

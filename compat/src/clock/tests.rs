@@ -1,0 +1,90 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use rstest::rstest;
+use serde::Deserialize;
+
+use super::*;
+
+#[derive(Deserialize)]
+struct Vectors {
+    vectors: Vec<Vector>,
+}
+
+#[derive(Deserialize)]
+struct Vector {
+    input: Input,
+    expected: Expected,
+}
+
+#[derive(Deserialize)]
+struct Input {
+    now: String,
+    timezone_offset_hours: i64,
+    reset_day: i64,
+    reset_hour: i64,
+}
+
+#[derive(Deserialize)]
+struct Expected {
+    period: String,
+    next_reset: String,
+}
+
+#[test]
+fn weekly_periods_match_the_legacy_vectors() {
+    let file: Vectors =
+        serde_json::from_str(include_str!("../../vectors/weekly-period.json")).unwrap();
+    assert_eq!(file.vectors.len(), 15);
+    for Vector { input, expected } in file.vectors {
+        let calendar = LocalCalendar::new(input.timezone_offset_hours);
+        let now = parse_iso(&input.now).unwrap();
+        let period = calendar.period(now, input.reset_day, input.reset_hour);
+        let reset = iso(calendar.next_reset_ms(now, input.reset_day, input.reset_hour));
+        assert_eq!((period, reset), (expected.period, expected.next_reset), "at {}", input.now);
+    }
+}
+
+#[rstest]
+#[case(None, 8)]
+#[case(Some(""), 8)]
+#[case(Some("0"), 8)]
+#[case(Some("5.5"), 5)]
+#[case(Some(" -5 "), -5)]
+#[case(Some("+3h"), 3)]
+#[case(Some("UTC"), 8)]
+fn offset_setting_is_read_like_the_legacy_service(#[case] text: Option<&str>, #[case] hours: i64) {
+    assert_eq!(LocalCalendar::from_setting(text).offset_hours(), hours);
+}
+
+#[test]
+fn key_parts_come_from_the_shifted_clock() {
+    let calendar = LocalCalendar::new(8);
+    let at = parse_iso("2026-07-23T16:00:00.000Z").unwrap();
+    assert_eq!(calendar.date(at), "2026-07-24");
+    assert_eq!(calendar.month(at), "2026-07");
+    assert_eq!(calendar.hour(at), "2026-07-24:00");
+    assert_eq!(calendar.period(at, 1, 0), "2026-07-20T00");
+    assert_eq!(utc_date(at), "2026-07-23");
+    assert_eq!(iso(at), "2026-07-23T16:00:00.000Z");
+    let west = LocalCalendar::new(-5);
+    assert_eq!(west.hour(parse_iso("2026-01-01T04:59:59.999Z").unwrap()), "2025-12-31:23");
+    let year_end = parse_iso("2024-12-30T10:00:00Z").unwrap();
+    assert_eq!(calendar.period(year_end, 3, 9), "2024-12-25T09");
+}
+
+#[test]
+fn hour_numbers_name_hours() {
+    let calendar = LocalCalendar::new(-3);
+    let at = parse_iso("2026-07-23T02:59:59.999Z").unwrap();
+    let start = calendar.hour_start_ms(calendar.hour_number(at));
+    assert_eq!(calendar.hour(start), calendar.hour(at));
+    assert_eq!(iso(start), "2026-07-23T02:00:00.000Z");
+}
+
+#[rstest]
+#[case("2026-07-23", Some("2026-07-23T00:00:00.000Z"))]
+#[case("2026-07-23T01:02:03.004+02:00", Some("2026-07-22T23:02:03.004Z"))]
+#[case("soon", None)]
+fn record_dates_are_read(#[case] text: &str, #[case] expected: Option<&str>) {
+    assert_eq!(parse_iso(text).map(iso).as_deref(), expected);
+}

@@ -1,0 +1,210 @@
+//! Numbers as JavaScript writes and reads them: amounts in Redis and in JSON records carry its spelling,
+//! and stored text is read by leading digits.
+
+use serde_json::{Number, Value};
+
+/// Text of a number as JavaScript prints it: shortest digits that read back to the same double, plain
+/// notation from 1e-6 up to 1e21 (`1`, `1.5`, `0.000001`, `1e-7`).
+pub fn js(value: f64) -> String {
+    if value == 0.0 {
+        return "0".into();
+    }
+    if !value.is_finite() {
+        return if value.is_nan() {
+            "NaN".into()
+        } else if value > 0.0 {
+            "Infinity".into()
+        } else {
+            "-Infinity".into()
+        };
+    }
+    let scientific = format!("{:e}", value.abs());
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+    let point = exponent.parse::<i32>().unwrap_or(0) + 1;
+    let sign = if value < 0.0 { "-" } else { "" };
+    format!("{sign}{}", place_point(&digits, point))
+}
+
+/// JSON value of a number with [`js`] spelling; not-a-number and infinities are `null`, as in
+/// `JSON.stringify`.
+pub fn json(value: f64) -> Value {
+    if !value.is_finite() {
+        return Value::Null;
+    }
+    js(value).parse::<Number>().map_or(Value::Null, Value::Number)
+}
+
+/// `Number(value.toFixed(6))`: rounds to six decimals, exact halves away from zero.
+pub fn round6(value: f64) -> f64 {
+    if !value.is_finite() || value.abs() >= 1e21 {
+        return value;
+    }
+    // Exact halves of 1e-6 that a double can hold are odd multiples of 1/128; formatting would round
+    // those to even.
+    let eighths = value.abs() * 128.0;
+    if eighths.fract() == 0.0 && eighths % 2.0 == 1.0 {
+        return ((value.abs() * 1e6).floor() + 1.0) / 1e6 * value.signum();
+    }
+    format!("{value:.6}").parse().unwrap_or(value)
+}
+
+/// `Math.round`: to the nearest integer, halves upwards.
+pub fn round(value: f64) -> f64 {
+    let floor = value.floor();
+    if value - floor >= 0.5 { floor + 1.0 } else { floor }
+}
+
+/// `parseInt(text)`: leading integer after white space, `0x` read as hexadecimal; `None` where
+/// JavaScript gives not-a-number.
+pub fn parse_int(text: &str) -> Option<i64> {
+    let text = text.trim_start();
+    let (sign, digits) = match text.as_bytes().first()? {
+        b'-' => (-1, &text[1..]),
+        b'+' => (1, &text[1..]),
+        _ => (1, text),
+    };
+    let (radix, digits) = match digits.get(..2) {
+        Some("0x" | "0X") => (16, &digits[2..]),
+        _ => (10, digits),
+    };
+    let end = digits.find(|c: char| !c.is_digit(radix)).unwrap_or(digits.len());
+    if end == 0 {
+        return None;
+    }
+    let value = i64::from_str_radix(&digits[..end], radix).unwrap_or(i64::MAX);
+    Some(sign * value)
+}
+
+/// `parseFloat(text)`: leading decimal number after white space; `None` where JavaScript gives
+/// not-a-number.
+pub fn parse_float(text: &str) -> Option<f64> {
+    let text = text.trim_start();
+    let bytes = text.as_bytes();
+    let mut end = usize::from(matches!(bytes.first(), Some(b'+' | b'-')));
+    if text[end..].starts_with("Infinity") {
+        return Some(if bytes[0] == b'-' { f64::NEG_INFINITY } else { f64::INFINITY });
+    }
+    let digits = |from: usize| bytes[from..].iter().take_while(|b| b.is_ascii_digit()).count();
+    let whole = digits(end);
+    end += whole;
+    let mut fraction = 0;
+    if bytes.get(end) == Some(&b'.') {
+        fraction = digits(end + 1);
+        if whole + fraction > 0 {
+            end += 1 + fraction;
+        }
+    }
+    if whole + fraction == 0 {
+        return None;
+    }
+    if matches!(bytes.get(end), Some(b'e' | b'E')) {
+        let sign = usize::from(matches!(bytes.get(end + 1), Some(b'+' | b'-')));
+        let exponent = digits((end + 1 + sign).min(bytes.len()));
+        if exponent > 0 {
+            end += 1 + sign + exponent;
+        }
+    }
+    text[..end].trim_start_matches('+').parse().ok()
+}
+
+/// Places the decimal point `point` digits from the left, by the rules of `Number::toString`.
+fn place_point(digits: &str, point: i32) -> String {
+    let count = i32::try_from(digits.len()).unwrap_or(i32::MAX);
+    let zeros = |n: i32| "0".repeat(usize::try_from(n).unwrap_or(0));
+    if (count..=21).contains(&point) {
+        return format!("{digits}{}", zeros(point - count));
+    }
+    if (1..=21).contains(&point) {
+        let (whole, fraction) = digits.split_at(usize::try_from(point).unwrap_or(0));
+        return format!("{whole}.{fraction}");
+    }
+    if (-5..=0).contains(&point) {
+        return format!("0.{}{digits}", zeros(-point));
+    }
+    let exponent = point - 1;
+    let sign = if exponent < 0 { '-' } else { '+' };
+    let (first, rest) = digits.split_at(1);
+    let dot = if rest.is_empty() { "" } else { "." };
+    format!("{first}{dot}{rest}e{sign}{}", exponent.abs())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(0.0, "0")]
+    #[case(-0.0, "0")]
+    #[case(1.0, "1")]
+    #[case(1.5, "1.5")]
+    #[case(-12.25, "-12.25")]
+    #[case(0.1 + 0.2, "0.30000000000000004")]
+    #[case(0.000001, "0.000001")]
+    #[case(0.00005, "0.00005")]
+    #[case(1e-7, "1e-7")]
+    #[case(1.25e-7, "1.25e-7")]
+    #[case(123456789012345680000.0, "123456789012345680000")]
+    #[case(1e21, "1e+21")]
+    #[case(f64::NAN, "NaN")]
+    #[case(f64::NEG_INFINITY, "-Infinity")]
+    fn numbers_print_like_javascript(#[case] value: f64, #[case] text: &str) {
+        assert_eq!(js(value), text);
+    }
+
+    #[rstest]
+    #[case(0.0105, 0.0105)]
+    #[case(0.0061965, 0.006196)]
+    #[case(0.0000004999, 0.0)]
+    #[case(0.0078125, 0.007813)]
+    #[case(-0.0078125, -0.007813)]
+    #[case(12.3456785, 12.345678)]
+    fn six_decimals(#[case] value: f64, #[case] rounded: f64) {
+        assert_eq!(js(round6(value)), js(rounded));
+    }
+
+    #[rstest]
+    #[case(2.5, 3.0)]
+    #[case(-2.5, -2.0)]
+    #[case(0.49999999999999994, 0.0)]
+    fn halves_round_upwards(#[case] value: f64, #[case] rounded: f64) {
+        assert_eq!(round(value), rounded);
+    }
+
+    #[rstest]
+    #[case("12abc", Some(12))]
+    #[case("  -7", Some(-7))]
+    #[case("0x1F", Some(31))]
+    #[case("", None)]
+    #[case("x1", None)]
+    fn leading_integer(#[case] text: &str, #[case] value: Option<i64>) {
+        assert_eq!(parse_int(text), value);
+    }
+
+    #[rstest]
+    #[case("1.5USD", Some(1.5))]
+    #[case(".5", Some(0.5))]
+    #[case("5.", Some(5.0))]
+    #[case("1e-7x", Some(1e-7))]
+    #[case("1e", Some(1.0))]
+    #[case("-Infinity", Some(f64::NEG_INFINITY))]
+    #[case("+2.5", Some(2.5))]
+    #[case(".", None)]
+    #[case("", None)]
+    fn leading_decimal(#[case] text: &str, #[case] value: Option<f64>) {
+        assert_eq!(parse_float(text), value);
+    }
+
+    proptest! {
+        #[test]
+        fn printed_numbers_read_back(value in proptest::num::f64::NORMAL) {
+            prop_assert_eq!(js(value).parse::<f64>().unwrap(), value);
+            prop_assert_eq!(parse_float(&js(value)), Some(value));
+        }
+    }
+}
