@@ -8,6 +8,7 @@
 //! - `upstream`: outbound HTTP. `compat` (own package): the Redis contract.
 //! - `config`, `cli`, `tasks`, `app`: settings, commands, background work, assembly.
 
+pub mod config;
 pub mod domain;
 pub mod error;
 pub mod upstream;

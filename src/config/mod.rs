@@ -1,0 +1,193 @@
+//! Settings: the operator's `.env` and `data/init.json` as they are, plus `CRS_*`.
+//!
+//! Read once at start, through a [`Source`]; one file per concern. Only `app` and `cli` see
+//! [`Config`] whole, a service is handed its part. Nothing here opens a connection.
+//! Names, defaults and quirks: contract/auth-limits-usage.md §9; the table for operators is
+//! [`table::SETTINGS`], from which docs/configuration.md is made.
+
+mod claude;
+mod clients;
+mod cooldown;
+mod env_file;
+mod init_file;
+mod limits;
+mod logs;
+mod prices;
+mod proxy;
+mod reader;
+mod redis;
+mod security;
+mod server;
+mod service;
+mod source;
+mod sticky;
+pub mod table;
+#[cfg(test)]
+mod tests;
+mod time;
+mod upstream;
+
+use std::{fs, io, path::Path};
+
+use thiserror::Error;
+
+pub use claude::ClaudeConfig;
+pub use clients::ClientsConfig;
+pub use cooldown::CooldownConfig;
+pub use init_file::InitFile;
+pub use limits::LimitsConfig;
+pub use logs::{LogConfig, LogFormat, LogLevel};
+pub use prices::PricesConfig;
+pub use proxy::ProxySettings;
+pub use reader::{Reader, parse_float, parse_int, parse_int_decimal, to_number};
+pub use redis::RedisConfig;
+pub use security::SecurityConfig;
+pub use server::{LEGACY_VERSION, ServerConfig};
+pub use service::ServiceConfig;
+pub use source::{Environment, Source};
+pub use sticky::StickyConfig;
+pub use time::TimeConfig;
+pub use upstream::UpstreamConfig;
+
+/// All settings of one process.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Client-facing listener.
+    pub server: ServerConfig,
+    /// Database connection.
+    pub redis: RedisConfig,
+    /// Key prefix and encryption key.
+    pub security: SecurityConfig,
+    /// Claude relays and accounts.
+    pub claude: ClaudeConfig,
+    /// Client validators.
+    pub clients: ClientsConfig,
+    /// Request size, leases, queues.
+    pub limits: LimitsConfig,
+    /// Sticky sessions.
+    pub sticky: StickyConfig,
+    /// Outbound proxies and pools.
+    pub proxy: ProxySettings,
+    /// Upstream redirection and trust.
+    pub upstream: UpstreamConfig,
+    /// Account cool-downs.
+    pub cooldown: CooldownConfig,
+    /// Time zones.
+    pub time: TimeConfig,
+    /// Logging.
+    pub logs: LogConfig,
+    /// Price data.
+    pub prices: PricesConfig,
+    /// This instance.
+    pub service: ServiceConfig,
+    /// Administrator from `data/init.json`; `None` before setup.
+    pub init: Option<InitFile>,
+}
+
+/// Settings that cannot be used. Each message is one sentence for the operator; the process ends
+/// with [`ConfigError::EXIT_CODE`].
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// A settings file exists but cannot be read.
+    #[error("Cannot read {path}: {error}.")]
+    Unreadable {
+        /// Which file.
+        path: String,
+        /// Why not.
+        error: io::Error,
+    },
+    /// A value has the wrong form. Only used for settings that are no secrets.
+    #[error("{name} must be {expected}, but is \"{value}\".")]
+    Value {
+        /// Variable.
+        name: &'static str,
+        /// What stands there.
+        value: String,
+        /// What could stand there.
+        expected: String,
+    },
+    /// `data/init.json` holds no credentials.
+    #[error(
+        "{path} is not JSON with adminUsername and adminPassword; mend it, or delete it and run `crs setup`."
+    )]
+    InitFile {
+        /// Which file.
+        path: String,
+    },
+    /// Settings that exclude each other.
+    #[error("{0}")]
+    Contradiction(String),
+}
+
+impl ConfigError {
+    /// `EX_USAGE`: the settings are wrong, starting again will not help.
+    pub const EXIT_CODE: u8 = 64;
+}
+
+impl Config {
+    /// Reads the process environment, and `.env`, `VERSION` and `data/init.json` in `dir`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first setting that cannot be used.
+    pub fn read(dir: &Path) -> Result<Self, ConfigError> {
+        Self::load(&Environment::read(dir)?, dir)
+    }
+
+    /// Reads settings from `source`, and `VERSION` and `data/init.json` in `dir`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first setting that cannot be used.
+    pub fn load(source: &dyn Source, dir: &Path) -> Result<Self, ConfigError> {
+        Self::load_with(&Reader::new(source), dir)
+    }
+
+    /// As [`Config::load`], with a reader that can tell afterwards what was asked for.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first setting that cannot be used.
+    pub fn load_with(reader: &Reader<'_>, dir: &Path) -> Result<Self, ConfigError> {
+        let service = ServiceConfig::read(reader)?;
+        let config = Self {
+            server: ServerConfig::read(reader, fs::read_to_string(dir.join("VERSION")).ok())?,
+            redis: RedisConfig::read(reader)?,
+            security: SecurityConfig::read(reader),
+            claude: ClaudeConfig::read(reader)?,
+            clients: ClientsConfig::read(reader),
+            limits: LimitsConfig::read(reader)?,
+            sticky: StickyConfig::read(reader),
+            proxy: ProxySettings::read(reader)?,
+            upstream: UpstreamConfig::read(reader),
+            cooldown: CooldownConfig::read(reader)?,
+            time: TimeConfig::read(reader)?,
+            logs: LogConfig::read(reader)?,
+            prices: PricesConfig::read(reader),
+            init: InitFile::read(&dir.join(&service.data_dir).join("init.json"))?,
+            service,
+        };
+        config.contradictions()?;
+        Ok(config)
+    }
+
+    fn contradictions(&self) -> Result<(), ConfigError> {
+        let told = |text: String| Err(ConfigError::Contradiction(text));
+        if self.server.port == self.redis.port && is_this_machine(&self.redis.host) {
+            return told(format!(
+                "PORT and REDIS_PORT are both {} on this machine; give the relay another port.",
+                self.server.port
+            ));
+        }
+        for path in &self.upstream.extra_roots {
+            if let Err(error) = fs::metadata(path) {
+                return told(format!(
+                    "The trust roots file {} (SSL_CERT_FILE or NODE_EXTRA_CA_CERTS) cannot be read: {error}.",
+                    path.display()
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_this_machine(host: &str) -> bool {
+    matches!(host, "localhost" | "127.0.0.1" | "::1")
+}

@@ -1,0 +1,299 @@
+//! The settings table: what operators read, checked by a test against what the code asks for.
+
+use std::fmt::Write;
+
+/// Standing of one setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// A legacy setting that is honoured.
+    Legacy,
+    /// A setting of this service alone.
+    Own,
+    /// Honoured by convention beyond both services (trust roots, time zone).
+    Common,
+    /// A legacy setting read without effect there or here.
+    Dead,
+}
+
+/// One setting.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// Variable.
+    pub name: &'static str,
+    /// Default as text; empty for none.
+    pub default: &'static str,
+    /// What it does, for operators.
+    pub meaning: &'static str,
+    /// Standing.
+    pub standing: Standing,
+}
+
+const fn legacy(name: &'static str, default: &'static str, meaning: &'static str) -> Setting {
+    Setting { name, default, meaning, standing: Standing::Legacy }
+}
+
+const fn own(name: &'static str, default: &'static str, meaning: &'static str) -> Setting {
+    Setting { name, default, meaning, standing: Standing::Own }
+}
+
+const fn common(name: &'static str, default: &'static str, meaning: &'static str) -> Setting {
+    Setting { name, default, meaning, standing: Standing::Common }
+}
+
+const fn dead(name: &'static str, default: &'static str, meaning: &'static str) -> Setting {
+    Setting { name, default, meaning, standing: Standing::Dead }
+}
+
+/// Every setting, in the order shown to operators.
+pub const SETTINGS: &[Setting] = &[
+    legacy("PORT", "3000", "Port to listen on."),
+    legacy("HOST", "0.0.0.0", "Address to listen on."),
+    legacy("NODE_ENV", "", "`development` adds the raw message, URL and method to error bodies."),
+    legacy("TRUST_PROXY", "false", "`true`: the client address is the last `X-Forwarded-For` hop."),
+    legacy("ENABLE_CORS", "false", "`true`: permissive CORS instead of the built-in rules."),
+    legacy("APP_VERSION", "", "Version that `/health` reports."),
+    legacy("VERSION", "file `VERSION`, else 1.1.314", "The same, when `APP_VERSION` is not set."),
+    legacy("REDIS_HOST", "127.0.0.1", "Redis host."),
+    legacy("REDIS_PORT", "6379", "Redis port."),
+    legacy("REDIS_PASSWORD", "", "Redis password."),
+    legacy("REDIS_DB", "0", "Redis database number."),
+    legacy("REDIS_ENABLE_TLS", "false", "`true`: Redis over TLS."),
+    legacy("API_KEY_PREFIX", "cr_", "What every client key starts with."),
+    legacy(
+        "ENCRYPTION_KEY",
+        "a public placeholder",
+        "Hashes client keys and encrypts stored credentials. Never change it on existing data.",
+    ),
+    legacy("JWT_SECRET", "", "Used by nothing; the legacy container refuses to start without it."),
+    legacy(
+        "ADMIN_SESSION_TIMEOUT",
+        "86400000",
+        "Life of an administrator's session (milliseconds that Redis takes as seconds).",
+    ),
+    legacy("CLAUDE_API_VERSION", "2023-06-01", "`anthropic-version` sent upstream."),
+    legacy(
+        "CLAUDE_DEDICATED_ACCOUNT_FALLBACK",
+        "false",
+        "`true`: a key whose own account is unusable falls back to the pool.",
+    ),
+    legacy(
+        "CLAUDE_OVERLOAD_HANDLING_MINUTES",
+        "0",
+        "0 to 1440. Without effect on accounts, as in the legacy service.",
+    ),
+    legacy(
+        "CLAUDE_CONSOLE_BLOCKED_HANDLING_MINUTES",
+        "0",
+        "How long a console account is put aside after a 400 saying that it is blocked; 0 = off.",
+    ),
+    legacy("CLAUDE_5H_WARNING_MAX_NOTIFICATIONS", "1", "Warnings per five-hour window, 1 to 10."),
+    legacy("REQUEST_TIMEOUT", "600000", "Longest silence of an upstream, in milliseconds."),
+    legacy(
+        "SYSTEM_PROMPT_THRESHOLD",
+        "0.5",
+        "Similarity that a Claude Code system entry needs; empty text is 0.",
+    ),
+    legacy(
+        "CLAUDE_CODE_MIN_SYSTEM_PROMPT_MATCHES",
+        "0",
+        "0: every system entry must match; N: at least N.",
+    ),
+    legacy(
+        "REQUEST_MAX_SIZE_MB",
+        "100",
+        "Largest request body in MiB; text that is no number switches the check off.",
+    ),
+    legacy(
+        "CONCURRENCY_MAX_LIFETIME_MINUTES",
+        "10",
+        "A concurrency slot is given back after this long.",
+    ),
+    legacy(
+        "CLEAR_CONCURRENCY_QUEUES_ON_STARTUP",
+        "true",
+        "`false`: keep wait-queue counters at start.",
+    ),
+    legacy("METRICS_WINDOW", "5", "Minutes of the system metrics window."),
+    legacy("BILLING_EVENTS_ENABLED", "true", "`false`: write no billing events."),
+    legacy("CLEANUP_INTERVAL", "3600000", "Milliseconds between sweeps of expired data."),
+    legacy("STICKY_SESSION_TTL_HOURS", "1", "Life of a sticky session; fractions allowed."),
+    legacy(
+        "STICKY_SESSION_RENEWAL_THRESHOLD_MINUTES",
+        "0",
+        "Renew when less than this is left; 0 = never.",
+    ),
+    legacy(
+        "DEFAULT_PROXY_TIMEOUT",
+        "600000",
+        "Socket timeout of proxied connections, in milliseconds.",
+    ),
+    legacy("PROXY_KEEP_ALIVE", "false", "`true`: keep proxied connections for reuse."),
+    legacy("PROXY_MAX_SOCKETS", "", "Most proxied connections per proxy."),
+    legacy("PROXY_MAX_FREE_SOCKETS", "", "Most idle proxied connections per proxy."),
+    legacy("PROXY_USE_IPV4", "true", "`false`: reach proxies over IPv6."),
+    legacy("HTTPS_MAX_SOCKETS_STREAM", "65535", "Most direct connections per host for streams."),
+    legacy("HTTPS_MAX_SOCKETS_NON_STREAM", "16384", "Most direct connections per host otherwise."),
+    legacy("HTTPS_MAX_FREE_SOCKETS", "2048", "Most idle direct connections per host."),
+    legacy(
+        "HTTPS_FREE_SOCKET_TIMEOUT",
+        "30000",
+        "Idle milliseconds after which a direct connection is closed.",
+    ),
+    legacy("UPSTREAM_ERROR_503_TTL_SECONDS", "60", "An account rests this long after a 503."),
+    legacy("UPSTREAM_ERROR_5XX_TTL_SECONDS", "300", "The same after another 5xx."),
+    legacy("UPSTREAM_ERROR_OVERLOAD_TTL_SECONDS", "600", "The same after a 529."),
+    legacy("UPSTREAM_ERROR_AUTH_TTL_SECONDS", "1800", "The same after a 401 or 403."),
+    legacy("UPSTREAM_ERROR_TIMEOUT_TTL_SECONDS", "300", "The same after a 504."),
+    legacy(
+        "UPSTREAM_ERROR_MAX_CUSTOM_TTL_SECONDS",
+        "1800",
+        "Cap on what an upstream's `retry-after` may ask for.",
+    ),
+    legacy(
+        "UNSTABLE_ERROR_TYPES",
+        "",
+        "Comma list of error types that count as an unstable upstream.",
+    ),
+    legacy("UNSTABLE_ERROR_KEYWORDS", "", "Comma list of words in messages that do."),
+    legacy(
+        "TIMEZONE_OFFSET",
+        "8",
+        "Hours east of UTC of dates in Redis keys. 0 means 8, as in the legacy service.",
+    ),
+    legacy("SYSTEM_TIMEZONE", "Asia/Shanghai", "Zone named in notifications."),
+    legacy("LOG_LEVEL", "info", "`error`, `warn`, `info`, `http`, `verbose`, `debug` or `silly`."),
+    legacy(
+        "LOG_MAX_SIZE",
+        "10m",
+        "A log file beyond this size continues in a numbered one (`k`, `m`, `g`).",
+    ),
+    legacy("LOG_MAX_FILES", "5", "Log files kept per kind."),
+    legacy("PRICE_MIRROR_REPO", "Wei-Shaw/claude-relay-service", "Repository of the price mirror."),
+    legacy("GITHUB_REPOSITORY", "", "The same, when `PRICE_MIRROR_REPO` is not set."),
+    legacy("PRICE_MIRROR_BRANCH", "price-mirror", "Branch of the price mirror."),
+    legacy("PRICE_MIRROR_FILENAME", "model_prices_and_context_window.json", "Price file."),
+    legacy(
+        "PRICE_MIRROR_HASH_FILENAME",
+        "model_prices_and_context_window.sha256",
+        "Its hash file.",
+    ),
+    legacy(
+        "PRICE_MIRROR_BASE_URL",
+        "from repository and branch",
+        "Base URL; beats repository and branch.",
+    ),
+    legacy("PRICE_MIRROR_JSON_URL", "from the base URL", "URL of the price file; beats the base."),
+    legacy("PRICE_MIRROR_HASH_URL", "from the base URL", "URL of the hash file; beats the base."),
+    legacy("ADMIN_USERNAME", "generated", "Read by `crs setup` only."),
+    legacy("ADMIN_PASSWORD", "generated", "Read by `crs setup` only."),
+    common(
+        "UPSTREAM_HOST_MAP",
+        "",
+        "For tests and rehearsals: `host=base-url` pairs with commas. `/health` warns while it is set.",
+    ),
+    common("SSL_CERT_FILE", "", "PEM file with further trust roots."),
+    common("NODE_EXTRA_CA_CERTS", "", "PEM file with further trust roots."),
+    common("TZ", "the system's", "Zone whose midnight a daily cost limit names in `resetAt`."),
+    own(
+        "CRS_MAX_CONNECTIONS",
+        "10000",
+        "Most open client connections; more wait in the listen backlog.",
+    ),
+    own("CRS_DRAIN_TIMEOUT_SECONDS", "300", "How long open streams may run on after SIGTERM."),
+    own("CRS_WORKER_THREADS", "number of cores", "Threads that serve requests."),
+    own("CRS_REDIS_TIMEOUT_MS", "500", "Longest wait for one Redis call."),
+    own(
+        "CRS_INSTANCE",
+        "default",
+        "Name of this instance's usage journal; two instances on one Redis need two names.",
+    ),
+    own("CRS_DATA_DIR", "data", "Folder of `init.json`, price files and the usage journal."),
+    own(
+        "CRS_FLUSH_WINDOW_MS",
+        "50",
+        "How long usage is gathered before it is written to Redis, at most 1000.",
+    ),
+    own(
+        "CRS_CACHE_MS",
+        "50",
+        "How long a key, the account pool and the relay settings are used before they are read again, at most 1000.",
+    ),
+    own(
+        "CRS_OUTAGE_GRACE_SECONDS",
+        "60",
+        "During a Redis outage, keys seen this recently keep working.",
+    ),
+    own("CRS_LOG_FORMAT", "human", "`human` or `json` lines on the terminal."),
+    own("CRS_LOG_DIR", "logs", "Folder of log files; `off` writes none."),
+    own("CRS_PRICES_DOWNLOAD", "true", "`false`: use only the price files already there."),
+    dead("CLAUDE_API_URL", "", "The URL is fixed."),
+    dead("CLAUDE_BETA_HEADER", "", ""),
+    dead("CLAUDE_CODE_USE_BEDROCK", "", ""),
+    dead("CLAUDE_CODE_MAX_OUTPUT_TOKENS", "", ""),
+    dead("MAX_THINKING_TOKENS", "", ""),
+    dead("DISABLE_PROMPT_CACHING", "", ""),
+    dead("MAX_PROXY_RETRIES", "", ""),
+    dead("DEFAULT_TOKEN_LIMIT", "", ""),
+    dead("TOKEN_USAGE_RETENTION", "", ""),
+    dead("HEALTH_CHECK_INTERVAL", "", ""),
+    dead("WEB_TITLE", "", ""),
+    dead("WEB_DESCRIPTION", "", ""),
+    dead("WEB_LOGO_URL", "", ""),
+    dead("WEB_SESSION_SECRET", "", ""),
+    dead("WEBHOOK_ENABLED", "", "Webhook settings live in Redis."),
+    dead("WEBHOOK_URLS", "", "Webhook settings live in Redis."),
+    dead("WEBHOOK_TIMEOUT", "", "Webhook settings live in Redis."),
+    dead("WEBHOOK_RETRIES", "", "Webhook settings live in Redis."),
+    dead("DEBUG", "", ""),
+    dead("HOT_RELOAD", "", ""),
+    dead("DEBUG_HTTP_TRAFFIC", "", "Only ever logged a warning."),
+    dead("USER_MESSAGE_QUEUE_ENABLED", "", "The queue's settings live in Redis."),
+    dead("USER_MESSAGE_QUEUE_DELAY_MS", "", "The queue's settings live in Redis."),
+    dead("USER_MESSAGE_QUEUE_TIMEOUT_MS", "", "The queue's settings live in Redis."),
+    dead("USER_MESSAGE_QUEUE_LOCK_TTL_MS", "", "The queue's settings live in Redis."),
+    dead("ALLOW_CUSTOM_CLIENTS", "", ""),
+];
+
+/// Names read outside [`super::Config`], by the command named in their meaning.
+pub const READ_ELSEWHERE: &[&str] = &["ADMIN_USERNAME", "ADMIN_PASSWORD"];
+
+/// The operators' page, docs/configuration.md.
+pub fn render_markdown() -> String {
+    let mut page = String::from(
+        "# Configuration\n\n\
+         `crs` reads the process environment, then `.env` in the working directory; a variable that \
+         exists in the environment wins even when it is empty. `.env` is read by the legacy service's \
+         rules: `#` starts a comment outside quotes, `$NAME` is never expanded.\n\n\
+         Numbers are read as the legacy service reads them: leading digits count, and 0 or no digits \
+         mean the default. A value that cannot be used stops the start with one sentence and exit code \
+         64.\n\n\
+         This page is made from the table in `src/config/table.rs`; a test keeps the two equal \
+         (`CRS_WRITE_DOCS=1 cargo test --lib config::` rewrites it).\n",
+    );
+    let parts = [
+        (
+            Standing::Legacy,
+            "Settings of the legacy service",
+            "Names, defaults and quirks as they were.",
+        ),
+        (Standing::Own, "Settings of `crs`", "All start with `CRS_`."),
+        (Standing::Common, "Common settings", ""),
+        (
+            Standing::Dead,
+            "Settings without effect",
+            "The legacy service reads or documents these, and nothing depends on them, there or here.",
+        ),
+    ];
+    for (standing, title, lead) in parts {
+        let _ = write!(page, "\n## {title}\n\n");
+        if !lead.is_empty() {
+            let _ = write!(page, "{lead}\n\n");
+        }
+        page.push_str("| variable | default | meaning |\n|---|---|---|\n");
+        for setting in SETTINGS.iter().filter(|s| s.standing == standing) {
+            let default = if setting.default.is_empty() { "–" } else { setting.default };
+            let _ = writeln!(page, "| `{}` | {default} | {} |", setting.name, setting.meaning);
+        }
+    }
+    page
+}
