@@ -1,9 +1,19 @@
 //! The Redis contract of claude-relay-service v1.1.314, both ways: everything written here is read by
 //! the Node service, and the other way round. No HTTP code, and nothing of the relay.
 
+pub mod admission;
 pub mod clock;
+pub mod concurrency;
 pub mod crypto;
+pub mod lock;
+pub mod lua;
 pub mod number;
+pub mod queue;
+pub mod rate_window;
+pub mod relay_config;
+pub mod session_binding;
+pub mod sticky;
 pub mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod user_message;
