@@ -9,6 +9,7 @@
 //! - `config`, `cli`, `tasks`, `app`: settings, commands, background work, assembly.
 
 pub mod config;
+pub mod billing;
 pub mod domain;
 pub mod error;
 pub mod upstream;
