@@ -1,6 +1,10 @@
 //! Entry point of the `crs` binary.
 
+use std::process::ExitCode;
+
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-fn main() {}
+fn main() -> ExitCode {
+    crs::cli::main()
+}

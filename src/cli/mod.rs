@@ -1,0 +1,92 @@
+//! The `crs` commands: one file each. Only here and in `main` may a process end or the terminal be
+//! written.
+
+mod output;
+mod serve;
+mod setup;
+
+use std::{path::Path, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{Config, ConfigError};
+pub use output::Output;
+
+/// Command line of `crs`.
+#[derive(Debug, Parser)]
+#[command(
+    name = "crs",
+    version,
+    about = "A relay for Claude Code and its kin that takes over a running claude-relay-service",
+    long_about = "A relay for Claude Code and its kin that takes over a running \
+                  claude-relay-service: the same Redis, the same .env, the same keys, accounts, \
+                  limits and accounting.\n\n\
+                  Run it in the folder of the Node service. It reads .env and data/ from the \
+                  working directory.",
+    after_help = "Exit codes: 0 done, 1 failed, 64 wrong settings or arguments.\n\
+                  Settings: docs/configuration.md. Differences from the Node service: MIGRATION.md.",
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+struct Cli {
+    /// Print one JSON object for machines instead of text.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve clients.
+    ///
+    /// Listens on HOST and PORT and relays, on the Redis that .env names. SIGTERM or Ctrl-C stops
+    /// accepting, lets open streams finish for up to CRS_DRAIN_TIMEOUT_SECONDS, writes what is left
+    /// to account and ends with code 0; a second signal ends at once.
+    #[command(after_help = "To take over: stop the Node service, run `crs serve` in its folder.\n\
+                            To go back: stop crs, start the Node service.")]
+    Serve,
+    /// Make .env and the administrator.
+    ///
+    /// Writes .env with fresh secrets (from .env.example when there is one) unless it exists, and
+    /// data/init.json with the administrator, as the setup script of the Node service does.
+    /// ADMIN_USERNAME and ADMIN_PASSWORD are used when set. Changes nothing when data/init.json
+    /// exists.
+    Setup,
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let wrong = error.use_stderr();
+            // A closed terminal leaves nobody to tell.
+            let _ = error.print();
+            return if wrong { ExitCode::from(ConfigError::EXIT_CODE) } else { ExitCode::SUCCESS };
+        }
+    };
+    let output = Output::new(cli.json);
+    let dir = Path::new(".");
+    let done = match cli.command {
+        Command::Setup => setup::run(dir, &output),
+        Command::Serve => with_config(dir, |config| serve::run(config)),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output.error(&error);
+            match error.downcast_ref::<ConfigError>() {
+                Some(_) => ExitCode::from(ConfigError::EXIT_CODE),
+                None => ExitCode::FAILURE,
+            }
+        }
+    }
+}
+
+fn with_config(
+    dir: &Path,
+    command: impl FnOnce(Config) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    command(Config::read(dir)?)
+}

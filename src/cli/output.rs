@@ -1,0 +1,57 @@
+//! What commands print: text for people, or one JSON value for machines.
+
+use std::io::{self, IsTerminal, Write};
+
+use serde_json::{Value, json};
+
+/// The terminal of a command.
+#[derive(Clone, Copy, Debug)]
+pub struct Output {
+    json: bool,
+}
+
+impl Output {
+    /// Text, or JSON when `json`.
+    pub fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Whether machines read along.
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Whether a person watches (for progress bars and colours).
+    pub fn is_terminal(&self) -> bool {
+        !self.json && io::stdout().is_terminal()
+    }
+
+    /// A line for people; nothing in JSON.
+    pub fn line(&self, text: &str) {
+        if !self.json {
+            write_line(text);
+        }
+    }
+
+    /// The result for machines; nothing in text.
+    pub fn value(&self, value: &Value) {
+        if self.json {
+            write_line(&format!("{value:#}"));
+        }
+    }
+
+    /// A failure, with its causes, on standard error; in JSON an object with `error`.
+    pub fn error(&self, error: &anyhow::Error) {
+        let text = format!("{error:#}");
+        if self.json {
+            write_line(&format!("{:#}", json!({ "error": text })));
+        } else {
+            let _ = writeln!(io::stderr(), "crs: {text}");
+        }
+    }
+}
+
+fn write_line(text: &str) {
+    // A reader that has gone (`crs status | head`) is no failure.
+    let _ = writeln!(io::stdout(), "{text}");
+}
