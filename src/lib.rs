@@ -8,9 +8,9 @@
 //! - `upstream`: outbound HTTP. `compat` (own package): the Redis contract.
 //! - `config`, `cli`, `tasks`, `app`: settings, commands, background work, assembly.
 
+pub mod billing;
 pub mod cli;
 pub mod config;
-pub mod billing;
 pub mod domain;
 pub mod error;
 pub mod logs;

@@ -108,6 +108,30 @@ pub fn parse_float(text: &str) -> Option<f64> {
     text[..end].trim_start_matches('+').parse().ok()
 }
 
+/// `Number(text)`: the whole text must be a number, blank is 0; `None` where JavaScript gives
+/// not-a-number.
+pub fn parse_number(text: &str) -> Option<f64> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Some(0.0);
+    }
+    for (prefix, radix) in [("0x", 16), ("0X", 16), ("0o", 8), ("0O", 8), ("0b", 2), ("0B", 2)] {
+        if let Some(digits) = text.strip_prefix(prefix) {
+            let regular = digits.bytes().all(|byte| char::from(byte).is_digit(radix));
+            let value = if regular { u64::from_str_radix(digits, radix).ok() } else { None };
+            #[expect(clippy::cast_precision_loss, reason = "JavaScript numbers are doubles")]
+            return value.map(|value| value as f64);
+        }
+    }
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let decimal = unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.');
+    if unsigned == "Infinity" || decimal && text.parse::<f64>().is_ok() {
+        parse_float(text)
+    } else {
+        None
+    }
+}
+
 /// Places the decimal point `point` digits from the left, by the rules of `Number::toString`.
 fn place_point(digits: &str, point: i32) -> String {
     let count = i32::try_from(digits.len()).unwrap_or(i32::MAX);
@@ -200,7 +224,29 @@ mod tests {
         assert_eq!(parse_float(text), value);
     }
 
+    #[rstest]
+    #[case("", Some(0.0))]
+    #[case("  12 ", Some(12.0))]
+    #[case("0x10", Some(16.0))]
+    #[case("0b11", Some(3.0))]
+    #[case("1.5e2", Some(150.0))]
+    #[case("5.", Some(5.0))]
+    #[case("-Infinity", Some(f64::NEG_INFINITY))]
+    #[case("12px", None)]
+    #[case("inf", None)]
+    #[case("1e", None)]
+    #[case("1 2", None)]
+    #[case("0xg", None)]
+    fn whole_text_as_a_number(#[case] text: &str, #[case] value: Option<f64>) {
+        assert_eq!(parse_number(text), value);
+    }
+
     proptest! {
+        #[test]
+        fn no_text_makes_a_reader_fail(text in ".{0,24}") {
+            let _ = (parse_int(&text), parse_float(&text), parse_number(&text));
+        }
+
         #[test]
         fn printed_numbers_read_back(value in proptest::num::f64::NORMAL) {
             prop_assert_eq!(js(value).parse::<f64>().unwrap(), value);
