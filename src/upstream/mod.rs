@@ -1,7 +1,31 @@
 //! HTTP to the vendors: the only place that opens outbound connections.
 //!
 //! The rest of the house sees the [`Sender`] trait, so that a request can also be answered from a
-//! recording without any connection being made.
+//! recording without any connection being made. [`HttpSender`] is the one that does make them:
+//! HTTP/1.1 with the header order and spelling it is given, per-request outbound proxies, a pool of
+//! kept connections, and `UPSTREAM_HOST_MAP`. What stands on the wire is compared with the legacy
+//! service in `docs/http-fidelity.md`.
+//!
+//! - [`client`](HttpSender) decides: map the host, reuse or dial, exchange, retry a stale connection.
+//! - `dial`, `tls`, `tunnel`, `socks` open a connection; `wire`, `line`, `answer` speak HTTP on it.
+//! - Nothing here knows vendors, accounts or Redis.
+
+mod answer;
+mod client;
+mod decode;
+mod dial;
+mod failure;
+mod head;
+pub mod host_map;
+mod line;
+mod pool;
+mod settings;
+mod socks;
+#[cfg(test)]
+mod tests;
+mod tls;
+mod tunnel;
+mod wire;
 
 use std::time::Duration;
 
@@ -9,6 +33,10 @@ use bytes::Bytes;
 use futures_util::{future::BoxFuture, stream::BoxStream};
 use thiserror::Error;
 
+pub use self::{
+    client::HttpSender,
+    settings::{SenderSettings, SettingsError},
+};
 use crate::domain::{HeaderList, ProxyConfig};
 
 /// One request to a vendor, complete down to header order and spelling.
@@ -26,7 +54,8 @@ pub struct UpstreamRequest {
     pub proxy: Option<ProxyConfig>,
     /// Longest silence on the connection before the exchange is given up.
     pub idle_timeout: Duration,
-    /// Decode `gzip`, `deflate`, `br` bodies before handing them on.
+    /// Decode `gzip`, `deflate`, `br`, `zstd` bodies before handing them on; a decoded answer has no
+    /// `content-encoding` header any more.
     pub decode_body: bool,
 }
 
@@ -61,6 +90,8 @@ pub enum SendErrorKind {
     Protocol,
     /// The request could not be formed (bad URL or header).
     Invalid,
+    /// Any other failure of the network (`EHOSTUNREACH`, `EPIPE` …).
+    Network,
 }
 
 /// Failure of an exchange below HTTP.
@@ -72,6 +103,29 @@ pub struct SendError {
     /// Text for logs and client messages, in the legacy service's spelling where it has one
     /// (`connect ECONNREFUSED 127.0.0.1:443`). Never holds secrets.
     pub message: String,
+    /// The runtime's error code that the legacy service shows to clients (`ECONNREFUSED`,
+    /// `HPE_INVALID_CONSTANT`), where there is one.
+    pub code: Option<&'static str>,
+}
+
+impl SendError {
+    /// A failure with the code that goes with its kind.
+    pub fn new(kind: SendErrorKind, message: impl Into<String>) -> Self {
+        let code = match kind {
+            SendErrorKind::Refused => Some("ECONNREFUSED"),
+            SendErrorKind::Reset => Some("ECONNRESET"),
+            SendErrorKind::Dns => Some("ENOTFOUND"),
+            SendErrorKind::ConnectTimeout => Some("ETIMEDOUT"),
+            _ => None,
+        };
+        Self { kind, message: message.into(), code }
+    }
+
+    /// The same failure with another code.
+    pub fn with_code(mut self, code: Option<&'static str>) -> Self {
+        self.code = code;
+        self
+    }
 }
 
 /// Makes exchanges with vendors.

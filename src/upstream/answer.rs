@@ -1,0 +1,102 @@
+//! The answer's body as a stream that drives its connection and hands it back when done.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use futures_util::Stream;
+use http::HeaderMap;
+use http_body::Body;
+use hyper::body::Incoming;
+
+use super::{
+    SendError, failure,
+    line::{IdleTimer, Line},
+    pool::{Pool, Route},
+};
+use crate::domain::HeaderList;
+
+/// A body in arrival. Dropped early, it closes the connection.
+pub(super) struct Answer {
+    incoming: Incoming,
+    /// `None` once the body has ended.
+    line: Option<Line>,
+    timer: IdleTimer,
+    home: Option<Home>,
+}
+
+/// Where the connection goes when the body has been read to its end.
+pub(super) struct Home {
+    /// The pool.
+    pub pool: Arc<Pool>,
+    /// The place in the pool.
+    pub route: Route,
+    /// How long the peer said it keeps an idle connection, in seconds.
+    pub hint: Option<u64>,
+}
+
+impl Answer {
+    /// Joins a body with its connection. Without a `home` the connection closes after the body.
+    pub fn new(incoming: Incoming, line: Line, timer: IdleTimer, home: Option<Home>) -> Self {
+        Self { incoming, line: Some(line), timer, home }
+    }
+}
+
+impl Stream for Answer {
+    type Item = Result<Bytes, SendError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        let Some(line) = this.line.as_mut() else { return Poll::Ready(None) };
+        let mut driven = false;
+        loop {
+            match Pin::new(&mut this.incoming).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    // Trailers are dropped, as the legacy service does.
+                    if let Ok(data) = frame.into_data() {
+                        return Poll::Ready(Some(Ok(data)));
+                    }
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    let seen = line.gauge().failure();
+                    this.line = None;
+                    return Poll::Ready(Some(Err(failure::within_body(&error, seen))));
+                }
+                Poll::Ready(None) => {
+                    if let (Some(line), Some(home)) = (this.line.take(), this.home.take()) {
+                        home.pool.put(home.route, line, home.hint);
+                    }
+                    return Poll::Ready(None);
+                }
+                Poll::Pending if driven => {
+                    if this.timer.poll(line.gauge(), cx).is_ready() {
+                        this.line = None;
+                        return Poll::Ready(Some(Err(failure::silence())));
+                    }
+                    return Poll::Pending;
+                }
+                Poll::Pending => {
+                    line.poll_drive(cx);
+                    driven = true;
+                }
+            }
+        }
+    }
+}
+
+/// The headers as a list. Values are bytes on the wire and read as Latin-1.
+pub(super) fn header_list(headers: &HeaderMap) -> HeaderList {
+    headers
+        .iter()
+        .map(|(name, value)| {
+            let value = match value.to_str() {
+                Ok(text) => text.to_owned(),
+                Err(_) => value.as_bytes().iter().map(|byte| char::from(*byte)).collect(),
+            };
+            (name.as_str().to_owned(), value)
+        })
+        .collect()
+}

@@ -1,0 +1,215 @@
+//! The sender that makes real connections.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::{FutureExt, StreamExt, future::BoxFuture};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+
+use super::{
+    SendError, SendErrorKind, Sender, SenderSettings, SettingsError, UpstreamRequest,
+    UpstreamResponse,
+    answer::{Answer, Home, header_list},
+    decode::Coding,
+    dial::{self, Family},
+    failure,
+    head::RequestHead,
+    host_map::HostMap,
+    line::{IdleTimer, Line, Payload},
+    pool::{Pool, Route},
+    socks,
+    tls::Tls,
+    tunnel::{self, Tunnel},
+    wire::{Refusal, Transport},
+};
+use crate::domain::{HeaderList, ProxyConfig, ProxyKind};
+
+/// [`Sender`] over real connections. Build one and share it: it holds the pool.
+pub struct HttpSender {
+    host_map: HostMap,
+    tls: Tls,
+    pool: Arc<Pool>,
+    /// Open connections, idle ones included; when none is free, requests wait.
+    connections: Arc<Semaphore>,
+    proxy_family: Family,
+    connect_timeout: Duration,
+}
+
+impl HttpSender {
+    /// Loads the trust roots and opens nothing yet.
+    pub fn new(settings: SenderSettings) -> Result<Self, SettingsError> {
+        Ok(Self {
+            tls: Tls::new(&settings.extra_roots)?,
+            pool: Arc::new(Pool::new(&settings)),
+            connections: Arc::new(Semaphore::new(
+                settings.max_connections.clamp(1, Semaphore::MAX_PERMITS),
+            )),
+            proxy_family: if settings.proxy_ipv4 { Family::V4 } else { Family::V6 },
+            connect_timeout: settings.connect_timeout,
+            host_map: settings.host_map,
+        })
+    }
+
+    /// The redirections in force, for the start-up warning and `/health`.
+    pub fn host_map(&self) -> &HostMap {
+        &self.host_map
+    }
+
+    /// Closes idle connections past their time. Also happens along the way while there is traffic;
+    /// call it every few seconds for when there is none.
+    pub fn close_expired(&self) {
+        self.pool.close_expired();
+    }
+
+    /// Number of idle connections.
+    pub fn idle_connections(&self) -> usize {
+        self.pool.idle()
+    }
+
+    async fn exchange(&self, request: UpstreamRequest) -> Result<UpstreamResponse, SendError> {
+        let head = RequestHead::build(&request)?;
+        let endpoint = self.host_map.find(&head.endpoint.host).cloned().unwrap_or(head.endpoint);
+        let route = Route { endpoint, proxy: request.proxy };
+        let mut timer = IdleTimer::new(request.idle_timeout);
+        let payload = || Payload::new(request.body.clone(), head.chunked);
+
+        let mut kept = self.pool.take(&route);
+        let (line, response) = loop {
+            let reused = kept.is_some();
+            let mut line = match kept.take() {
+                Some(line) => line,
+                None => self.open(&route, request.idle_timeout).await?,
+            };
+            let before = line.gauge().received();
+            let method = request.method.clone();
+            match line.exchange(method, head.bytes.clone(), payload(), &mut timer).await {
+                Ok(response) => break (line, response),
+                // A kept connection that the peer had already given up: nothing was answered, so the
+                // request was not taken up. Once more, on a fresh connection.
+                Err(error)
+                    if reused && is_stale(error.kind) && line.gauge().received() == before => {}
+                Err(error) => return Err(error),
+            }
+        };
+
+        let (parts, incoming) = response.into_parts();
+        let mut headers = header_list(&parts.headers);
+        let home = self.pool.keeps(&route).then(|| Home {
+            pool: self.pool.clone(),
+            route,
+            hint: keep_alive_hint(&headers),
+        });
+        let mut body = Answer::new(incoming, line, timer, home).boxed();
+        let coding = headers.get("content-encoding").and_then(Coding::named);
+        if let Some(coding) = coding.filter(|_| request.decode_body) {
+            headers.remove("content-encoding");
+            body = coding.decode(body);
+        }
+        Ok(UpstreamResponse { status: parts.status.as_u16(), headers, body })
+    }
+
+    /// Opens a connection within `limit`; the legacy service's idle timeout covers this part too.
+    async fn open(&self, route: &Route, limit: Duration) -> Result<Line, SendError> {
+        let opening = async {
+            let permit = self.permit().await?;
+            let transport = match &route.proxy {
+                None => self.direct(route).await?,
+                Some(proxy) => self.proxied(route, proxy).await?,
+            };
+            Line::open(transport, permit).await
+        };
+        // Boxed: dialling is rare and its state large.
+        match timeout(limit, Box::pin(opening)).await {
+            Ok(line) => line,
+            Err(_) => Err(failure::silence()),
+        }
+    }
+
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, SendError> {
+        if let Ok(permit) = self.connections.clone().try_acquire_owned() {
+            return Ok(permit);
+        }
+        // Idle connections to elsewhere must not keep requests waiting.
+        self.pool.close_oldest();
+        let permit = self.connections.clone().acquire_owned().await;
+        permit.map_err(|_| SendError::new(SendErrorKind::Network, "sender is shut down"))
+    }
+
+    async fn direct(&self, route: &Route) -> Result<Transport, SendError> {
+        let target = &route.endpoint;
+        let stream =
+            dial::connect(&target.host, target.port, Family::Any, self.connect_timeout).await?;
+        if target.tls {
+            let stream = self.tls.wrap(stream, &target.host).await?;
+            return Ok(Transport::Tls(Box::new(stream)));
+        }
+        Ok(Transport::Plain(stream))
+    }
+
+    async fn proxied(&self, route: &Route, proxy: &ProxyConfig) -> Result<Transport, SendError> {
+        let target = &route.endpoint;
+        // The legacy SOCKS library leaves the family to the resolver.
+        let family = if proxy.kind == ProxyKind::Socks5 { Family::Any } else { self.proxy_family };
+        let dialled = dial::connect(&proxy.host, proxy.port, family, self.connect_timeout).await;
+        let keep_alive = self.pool.keeps(route);
+        match proxy.kind {
+            ProxyKind::Socks5 => {
+                // That library hides the socket's error code as well.
+                let stream =
+                    dialled.map_err(|error| SendError::new(SendErrorKind::Proxy, error.message))?;
+                let stream = socks::open(stream, proxy, target).await?;
+                self.finish_plain(stream, route).await
+            }
+            ProxyKind::Http => {
+                let mut stream = dialled?;
+                match tunnel::open(&mut stream, proxy, target, keep_alive).await? {
+                    Tunnel::Refused(answer) => Ok(Transport::Refusal(Refusal::new(answer))),
+                    Tunnel::Open => self.finish_plain(stream, route).await,
+                }
+            }
+            ProxyKind::Https => {
+                let mut stream = self.tls.wrap(dialled?, &proxy.host).await?;
+                match tunnel::open(&mut stream, proxy, target, keep_alive).await? {
+                    Tunnel::Refused(answer) => Ok(Transport::Refusal(Refusal::new(answer))),
+                    Tunnel::Open if target.tls => {
+                        let stream = self.tls.wrap(stream, &target.host).await?;
+                        Ok(Transport::Nested(Box::new(stream)))
+                    }
+                    Tunnel::Open => Ok(Transport::Tls(Box::new(stream))),
+                }
+            }
+        }
+    }
+
+    async fn finish_plain(
+        &self,
+        stream: tokio::net::TcpStream,
+        route: &Route,
+    ) -> Result<Transport, SendError> {
+        if !route.endpoint.tls {
+            return Ok(Transport::Plain(stream));
+        }
+        let stream = self.tls.wrap(stream, &route.endpoint.host).await?;
+        Ok(Transport::Tls(Box::new(stream)))
+    }
+}
+
+impl Sender for HttpSender {
+    fn send(&self, request: UpstreamRequest) -> BoxFuture<'_, Result<UpstreamResponse, SendError>> {
+        self.exchange(request).boxed()
+    }
+}
+
+/// Whether a failure of a kept connection may mean that the peer had closed it while idle.
+fn is_stale(kind: SendErrorKind) -> bool {
+    matches!(kind, SendErrorKind::Reset | SendErrorKind::Network)
+}
+
+/// Seconds of `keep-alive: timeout=N`.
+fn keep_alive_hint(headers: &HeaderList) -> Option<u64> {
+    let value = headers.get("keep-alive")?.strip_prefix("timeout=")?;
+    let digits = value.bytes().take_while(u8::is_ascii_digit).count();
+    value[..digits].parse().ok()
+}
