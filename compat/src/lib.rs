@@ -4,11 +4,14 @@
 pub mod admission;
 pub mod clock;
 pub mod concurrency;
+pub mod cooldown;
 pub mod crypto;
 pub mod date;
+pub mod js;
 pub mod lock;
 pub mod lua;
 pub mod number;
+pub mod pool;
 pub mod queue;
 pub mod rate_window;
 pub mod record;
@@ -19,3 +22,4 @@ pub mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod user_message;
+pub mod write_behind;

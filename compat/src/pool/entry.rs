@@ -1,0 +1,216 @@
+//! One account as the scheduler sees it.
+
+use std::{collections::HashMap, sync::Arc};
+
+use serde_json::Value;
+
+use super::Patch;
+use crate::{js, number};
+
+/// Fields of a record.
+pub type Fields = HashMap<String, String>;
+
+/// Kinds of account that serve Claude requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// `claude-official`.
+    Official,
+    /// `claude-console`.
+    Console,
+    /// `ccr`.
+    Ccr,
+    /// `bedrock`.
+    Bedrock,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Self; 4] = [Self::Official, Self::Console, Self::Ccr, Self::Bedrock];
+
+    /// Legacy account type text.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Official => "claude-official",
+            Self::Console => "claude-console",
+            Self::Ccr => "ccr",
+            Self::Bedrock => "bedrock",
+        }
+    }
+
+    /// Reads a legacy account type text.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
+    /// Key of the set of all ids.
+    pub fn index_key(self) -> &'static str {
+        match self {
+            Self::Official => "claude:account:index",
+            Self::Console => "claude_console_account:index",
+            Self::Ccr => "ccr_account:index",
+            Self::Bedrock => "bedrock_account:index",
+        }
+    }
+
+    /// Key of one record.
+    pub fn record_key(self, id: &str) -> String {
+        format!("{}{id}", self.record_prefix())
+    }
+
+    pub(super) fn record_prefix(self) -> &'static str {
+        match self {
+            Self::Official => "claude:account:",
+            Self::Console => "claude_console_account:",
+            Self::Ccr => "ccr_account:",
+            Self::Bedrock => "bedrock_account:",
+        }
+    }
+}
+
+/// Members of a console account's concurrency set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Leases {
+    /// Leases still running.
+    pub live: i64,
+    /// Whether elapsed ones wait to be removed.
+    pub stale: bool,
+}
+
+/// One account's tokens of one model on one local day (`account_usage:model:daily:*`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DayUsage {
+    /// Model as booked.
+    pub model: String,
+    /// Uncached input tokens.
+    pub input: i64,
+    /// Output tokens.
+    pub output: i64,
+    /// Tokens written to the cache.
+    pub cache_create: i64,
+    /// Tokens read from the cache.
+    pub cache_read: i64,
+    /// Of `cache_create`, to the five-minute cache.
+    pub ephemeral_5m: i64,
+    /// Of `cache_create`, to the one-hour cache.
+    pub ephemeral_1h: i64,
+}
+
+/// One account: its record and what stands beside it in Redis.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// Kind.
+    pub kind: Kind,
+    /// Id from the key.
+    pub id: Arc<str>,
+    /// Record fields; empty for Bedrock.
+    pub fields: Fields,
+    /// Bedrock's JSON record.
+    pub document: Option<Value>,
+    /// `TTL` of the cool-down mark: seconds, -1 without expiry, -2 none.
+    pub cooldown_ttl: i64,
+    /// Console only: concurrency set.
+    pub leases: Leases,
+    /// Official only: stored Claude Code headers, as JSON text.
+    pub captured_headers: Option<String>,
+    /// Whether the index set names it.
+    pub indexed: bool,
+}
+
+impl Entry {
+    /// A field's text; missing is empty, as all legacy readers treat it.
+    pub fn get(&self, field: &str) -> &str {
+        self.fields.get(field).map_or("", String::as_str)
+    }
+
+    /// Whether the field says exactly `true`.
+    pub fn is(&self, field: &str) -> bool {
+        self.get(field) == "true"
+    }
+
+    /// Whether `isActive` is exactly true.
+    pub fn active(&self) -> bool {
+        match &self.document {
+            Some(document) => document.get("isActive") == Some(&Value::Bool(true)),
+            None => self.is("isActive"),
+        }
+    }
+
+    /// Anything but `false` is schedulable.
+    pub fn schedulable(&self) -> bool {
+        match &self.document {
+            Some(document) => match document.get("schedulable") {
+                Some(Value::Bool(yes)) => *yes,
+                Some(Value::String(text)) => text != "false",
+                _ => true,
+            },
+            None => self.get("schedulable") != "false",
+        }
+    }
+
+    /// Status text; empty when missing.
+    pub fn status(&self) -> &str {
+        self.get("status")
+    }
+
+    /// Display name.
+    pub fn name(&self) -> &str {
+        self.text("name")
+    }
+
+    /// A text of the record, whichever form it has.
+    pub fn text(&self, field: &str) -> &str {
+        match &self.document {
+            Some(document) => document.get(field).and_then(Value::as_str).unwrap_or_default(),
+            None => self.get(field),
+        }
+    }
+
+    /// Priority, lower first; missing, unreadable and 0 count as 50.
+    pub fn priority(&self) -> i64 {
+        let read = match self.document.as_ref().and_then(|document| document.get("priority")) {
+            Some(Value::String(text)) => number::parse_int(text),
+            Some(Value::Number(value)) => number::parse_int(&value.to_string()),
+            Some(_) => None,
+            None => number::parse_int(self.get("priority")),
+        };
+        read.filter(|priority| *priority != 0).unwrap_or(50)
+    }
+
+    /// Last use as a date; missing counts as the year 2000, `None` is an invalid date.
+    pub fn last_used_ms(&self) -> Option<i64> {
+        match self.text("lastUsedAt") {
+            "" => js::date_ms("0"),
+            text => js::date_ms(text),
+        }
+    }
+
+    /// Creation as a date; missing counts as the epoch, `None` is an invalid date.
+    pub fn created_ms(&self) -> Option<i64> {
+        match self.text("createdAt") {
+            "" => Some(0),
+            text => js::date_ms(text),
+        }
+    }
+
+    /// Whether the cool-down mark is running.
+    pub fn cooling(&self) -> bool {
+        self.cooldown_ttl > 0
+    }
+
+    /// Most requests at once (console); 0 is unlimited.
+    pub fn max_concurrent(&self) -> i64 {
+        number::parse_int(self.get("maxConcurrentTasks")).unwrap_or(0)
+    }
+
+    /// Daily quota in dollars (console, CCR), when there is one.
+    pub fn daily_quota(&self) -> Option<f64> {
+        number::parse_float(self.get("dailyQuota")).filter(|quota| *quota > 0.0)
+    }
+
+    /// The entry after a write.
+    pub fn patched(&self, patch: &Patch) -> Self {
+        let mut entry = self.clone();
+        patch.apply(&mut entry.fields);
+        entry
+    }
+}

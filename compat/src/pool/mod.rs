@@ -1,0 +1,221 @@
+//! A common view of all accounts that can serve Claude requests, read from Redis in one pipeline.
+//!
+//! [`AccountPool`] keeps the last [`Snapshot`] for a few milliseconds so that a burst of requests
+//! shares one read; at low rates every request gets a snapshot whose reading began after it arrived.
+//! It decides nothing about accounts and writes nothing by itself: index repairs that a reader of the
+//! legacy service would make are handed out as commands ([`Snapshot::upkeep`]).
+
+mod entry;
+mod load;
+mod patch;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+
+pub use entry::{DayUsage, Entry, Fields, Kind, Leases};
+pub use patch::Patch;
+pub use snapshot::{Group, Snapshot};
+
+use crate::{
+    clock::{Clock, LocalCalendar},
+    store::{Store, StoreError},
+};
+
+/// How long a need keeps widening later reads.
+const NEED_LIFETIME: Duration = Duration::from_secs(60);
+/// Needs kept at most; the oldest are forgotten first (they cost one more read when they return).
+const NEEDS_MAX: usize = 4096;
+
+/// Something that a request needs to find in its snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Need {
+    /// All indexed accounts of a kind.
+    List(Kind),
+    /// One account by id, indexed or not.
+    Account(Kind, Arc<str>),
+    /// A group, its members, and their records.
+    Group(Arc<str>),
+}
+
+/// Reads and keeps account snapshots.
+pub struct AccountPool {
+    store: Arc<dyn Store>,
+    clock: Clock,
+    calendar: LocalCalendar,
+    state: Mutex<State>,
+    flight: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct State {
+    current: Option<Arc<Snapshot>>,
+    needs: HashMap<Need, Instant>,
+    /// Own writes that a read in flight may have missed.
+    recent: Vec<(Instant, Kind, Arc<str>, Patch)>,
+    /// Start of the running window and number of reads in it.
+    window: Option<(Instant, u32)>,
+    last_scan: HashMap<Kind, Instant>,
+}
+
+impl AccountPool {
+    /// A pool over `store`; nothing is read yet.
+    pub fn new(store: Arc<dyn Store>, clock: Clock, calendar: LocalCalendar) -> Self {
+        Self {
+            store,
+            clock,
+            calendar,
+            state: Mutex::default(),
+            flight: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    /// A snapshot that serves all `needs`. One round trip when the needs were known before or nothing
+    /// new turned up; one more per step of discovery otherwise.
+    ///
+    /// # Errors
+    /// When Redis does not answer and no snapshot younger than a minute covers the needs.
+    pub async fn snapshot(&self, needs: &[Need]) -> Result<Arc<Snapshot>, StoreError> {
+        let arrived = Instant::now();
+        self.remember(needs, arrived);
+        if let Some(shared) = self.shareable(needs, arrived) {
+            return Ok(shared);
+        }
+        let _flight = self.flight.lock().await;
+        // Someone may have read on our behalf while we waited.
+        if let Some(current) = self.current()
+            && current.started >= arrived
+            && current.covers(needs)
+        {
+            return Ok(current);
+        }
+        if let Some(shared) = self.shareable(needs, Instant::now()) {
+            return Ok(shared);
+        }
+        match self.read().await {
+            Ok(snapshot) => Ok(snapshot),
+            Err(error) => match self.current() {
+                Some(old)
+                    if old.started.elapsed() < Duration::from_secs(60) && old.covers(needs) =>
+                {
+                    tracing::warn!(%error, "accounts could not be read; using the last snapshot");
+                    Ok(old)
+                }
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// The last snapshot, however old.
+    pub fn current(&self) -> Option<Arc<Snapshot>> {
+        self.state.lock().current.clone()
+    }
+
+    /// Drops the last snapshot, so that the next request reads anew.
+    pub fn invalidate(&self) {
+        self.state.lock().current = None;
+    }
+
+    /// Applies an own write to the kept snapshot and to a read in flight, ahead of Redis.
+    pub fn apply(&self, kind: Kind, id: &Arc<str>, patch: &Patch) {
+        let mut state = self.state.lock();
+        let now = Instant::now();
+        state.recent.retain(|(at, ..)| now.duration_since(*at) < Duration::from_secs(1));
+        state.recent.push((now, kind, id.clone(), patch.clone()));
+        if let Some(current) = &state.current {
+            current.patch(kind, id, patch);
+        }
+    }
+
+    fn remember(&self, needs: &[Need], now: Instant) {
+        let mut state = self.state.lock();
+        for need in needs {
+            match state.needs.get_mut(need) {
+                Some(at) => *at = now,
+                None => {
+                    if state.needs.len() >= NEEDS_MAX
+                        && let Some(oldest) = state
+                            .needs
+                            .iter()
+                            .min_by_key(|(_, at)| **at)
+                            .map(|(need, _)| need.clone())
+                    {
+                        state.needs.remove(&oldest);
+                    }
+                    state.needs.insert(need.clone(), now);
+                }
+            }
+        }
+    }
+
+    /// The current snapshot if it may be shared: fresh, covering, and the window's reads are used up.
+    fn shareable(&self, needs: &[Need], now: Instant) -> Option<Arc<Snapshot>> {
+        let mut state = self.state.lock();
+        let current = state.current.clone()?;
+        let size = current.len();
+        let keep = keep_for(size);
+        match state.window {
+            Some((start, reads)) if now.saturating_duration_since(start) < keep => {
+                let fresh = now.saturating_duration_since(current.started) < keep;
+                (reads >= reads_per_window(size) && fresh && current.covers(needs))
+                    .then_some(current)
+            }
+            _ => {
+                state.window = Some((now, 0));
+                None
+            }
+        }
+    }
+
+    async fn read(&self) -> Result<Arc<Snapshot>, StoreError> {
+        let started = Instant::now();
+        let (needs, scan_allowed) = {
+            let mut state = self.state.lock();
+            state.needs.retain(|_, at| started.duration_since(*at) < NEED_LIFETIME);
+            if let Some((_, reads)) = &mut state.window {
+                *reads += 1;
+            }
+            let scan_allowed = |kind: &Kind| {
+                state.last_scan.get(kind).is_none_or(|at| at.elapsed() > Duration::from_secs(2))
+            };
+            let allowed: Vec<Kind> = Kind::ALL.into_iter().filter(scan_allowed).collect();
+            (state.needs.keys().cloned().collect::<Vec<_>>(), allowed)
+        };
+        let previous = self.current();
+        let now_ms = self.clock.now_ms();
+        let today = self.calendar.date(now_ms);
+        let loaded = load::Loader::new(&*self.store, &needs, now_ms, today, scan_allowed)
+            .run(previous.as_deref())
+            .await?;
+        let mut state = self.state.lock();
+        for kind in &loaded.scanned {
+            state.last_scan.insert(*kind, started);
+        }
+        let snapshot = Arc::new(loaded.into_snapshot(started, now_ms));
+        for (at, kind, id, patch) in &state.recent {
+            if *at >= started {
+                snapshot.patch(*kind, id, patch);
+            }
+        }
+        state.current = Some(snapshot.clone());
+        Ok(snapshot)
+    }
+}
+
+/// How long a snapshot of `size` accounts may be shared: 50 ms, longer for large pools, at most 1 s.
+fn keep_for(size: usize) -> Duration {
+    Duration::from_millis(u64::try_from(size).unwrap_or(u64::MAX).clamp(50, 1000))
+}
+
+/// Reads that a window may cost before its requests share: many for small pools, so that slow traffic
+/// always sees the latest state.
+fn reads_per_window(size: usize) -> u32 {
+    u32::try_from(400 / size.max(1)).unwrap_or(1).clamp(1, 8)
+}
