@@ -3,4 +3,8 @@
 //! Nothing here does I/O, knows an account or decides what a reply means for one.
 
 pub mod anthropic;
+pub mod body;
+pub mod json;
+pub mod model;
+pub mod sse;
 pub mod text;

@@ -1,3 +1,12 @@
 //! The Anthropic Messages format: requests, replies and events.
 
 pub mod prompt_similarity;
+mod session;
+#[cfg(test)]
+mod tests;
+mod usage;
+pub mod user_id;
+
+pub use session::{is_old_session, session_hash};
+pub use usage::{UNKNOWN_MODEL, UsageTap, usage_of_reply};
+pub use user_id::UserId;

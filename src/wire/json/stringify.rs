@@ -1,0 +1,90 @@
+//! `JSON.stringify(JSON.parse(text))`, byte for byte.
+//!
+//! The legacy service sends parsed JSON back to clients this way; entity tags and lengths depend on
+//! the exact bytes.
+
+use bytes::Bytes;
+
+use super::{
+    Doc, JsonError, Value,
+    doc::Kind,
+    number::{format_js_number, parse},
+    text,
+};
+
+/// Containers deeper than this are copied as they stand.
+const MAX_DEPTH: usize = 256;
+
+/// Rewrites JSON as JavaScript would: no whitespace, shortest numbers, one member per key (the last
+/// value in the first one's place), integer-like keys first, minimal escapes.
+pub fn restringify(text: Bytes) -> Result<Vec<u8>, JsonError> {
+    let doc = Doc::parse_deep(text)?;
+    let mut out = Vec::with_capacity(doc.text().len());
+    write(doc.root(), 0, &mut out);
+    Ok(out)
+}
+
+fn write(value: Value<'_>, depth: usize, out: &mut Vec<u8>) {
+    match value.kind() {
+        Kind::Number => out.extend_from_slice(format_js_number(parse(value.raw())).as_bytes()),
+        Kind::String => text::canonical(value.raw(), out),
+        Kind::Array if depth < MAX_DEPTH => {
+            out.push(b'[');
+            for (i, element) in value.elements().enumerate() {
+                if i > 0 {
+                    out.push(b',');
+                }
+                write(element, depth + 1, out);
+            }
+            out.push(b']');
+        }
+        Kind::Object if depth < MAX_DEPTH => {
+            out.push(b'{');
+            for (i, (name, member)) in members(value).into_iter().enumerate() {
+                if i > 0 {
+                    out.push(b',');
+                }
+                out.extend_from_slice(&name);
+                out.push(b':');
+                write(member, depth + 1, out);
+            }
+            out.push(b'}');
+        }
+        _ => out.extend_from_slice(value.raw()),
+    }
+}
+
+/// Members as a JavaScript object enumerates them, names in canonical spelling.
+fn members(object: Value<'_>) -> Vec<(Vec<u8>, Value<'_>)> {
+    let mut members: Vec<(Vec<u8>, Value<'_>)> = Vec::new();
+    let mut places = std::collections::HashMap::new();
+    let mut indices = 0;
+    for (name, value) in object.members() {
+        let mut token = Vec::with_capacity(name.raw().len());
+        text::canonical(name.raw(), &mut token);
+        match places.get(&token) {
+            Some(place) => {
+                if let Some(slot) = members.get_mut(*place) {
+                    let slot: &mut (Vec<u8>, Value<'_>) = slot;
+                    slot.1 = value;
+                }
+            }
+            None => {
+                places.insert(token.clone(), members.len());
+                indices += usize::from(array_index(&token).is_some());
+                members.push((token, value));
+            }
+        }
+    }
+    if indices > 0 {
+        members.sort_by_key(|(token, _)| array_index(token).map_or(u64::MAX, u64::from));
+    }
+    members
+}
+
+/// The number of a key that JavaScript treats as an array index (canonical decimal below 2^32 − 1).
+fn array_index(token: &[u8]) -> Option<u32> {
+    let digits = std::str::from_utf8(text::inner(token)).ok()?;
+    let index: u32 = digits.parse().ok().filter(|index| *index < u32::MAX)?;
+    (index.to_string() == digits).then_some(index)
+}
