@@ -2,8 +2,8 @@
 
 use super::{
     field::{
-        Amount, Date, Flag, Granted, Late, List, Object, Text, Texts, TrueWhenUnset, Unset, Whole,
-        WholeOrZero,
+        Amount, Date, Flag, Granted, Late, List, ObjectText, Text, Texts, TrueWhenUnset, Unset,
+        Whole, WholeOrZero,
     },
     layout::record,
 };
@@ -65,8 +65,8 @@ record! {
         allowed_clients: Texts => "allowedClients",
         /// Tags.
         tags: Texts => "tags",
-        /// Price factors by service; missing is 1.
-        service_rates: Object => "serviceRates",
+        /// Price factors by service, as stored JSON.
+        service_rates: ObjectText => "serviceRates",
         /// Life after activation, in `activation_unit`; 0 counts as unset except for activation itself,
         /// see [`ApiKey::activation_period_ms`].
         activation_days: ActivationDays => "activationDays",

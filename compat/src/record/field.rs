@@ -317,16 +317,16 @@ impl Codec for List {
     }
 }
 
-/// A JSON object; broken is empty.
-pub struct Object;
-impl Codec for Object {
-    type Value = Map<String, Value>;
+/// The text of a JSON object, unread; missing is empty.
+pub struct ObjectText;
+impl Codec for ObjectText {
+    type Value = String;
     const EXPECTED: &'static str = "a JSON object";
-    fn read(stored: Option<&str>) -> Map<String, Value> {
-        stored.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    fn read(stored: Option<&str>) -> String {
+        Text::read(stored)
     }
-    fn write(value: &Map<String, Value>) -> Option<String> {
-        Some(Value::from(value.clone()).to_string())
+    fn write(value: &String) -> Option<String> {
+        Some(value.clone())
     }
     fn is_regular(stored: &str) -> bool {
         stored.is_empty() || serde_json::from_str::<Map<String, Value>>(stored).is_ok()
@@ -411,6 +411,19 @@ impl Codec for Secret {
     }
     fn sealed(value: &Sealed) -> Option<&Sealed> {
         Some(value)
+    }
+}
+
+/// A text kept from `Debug`, but not encrypted.
+pub struct Hidden;
+impl Codec for Hidden {
+    type Value = Sealed;
+    const EXPECTED: &'static str = "text";
+    fn read(stored: Option<&str>) -> Sealed {
+        Secret::read(stored)
+    }
+    fn write(value: &Sealed) -> Option<String> {
+        Secret::write(value)
     }
 }
 

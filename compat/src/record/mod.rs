@@ -7,9 +7,13 @@
 
 pub mod account;
 mod api_key;
+mod cool_down;
 mod field;
+mod group;
+mod json;
 mod layout;
 mod models;
+mod people;
 mod permissions;
 mod proxy;
 mod sealed;
@@ -17,8 +21,12 @@ mod sealed;
 mod tests;
 
 pub use api_key::ApiKey;
+pub use cool_down::CoolDown;
+pub use group::Group;
+pub use json::Json;
 pub use layout::{Fault, Rest};
 pub use models::ModelMap;
+pub use people::{AdminCredentials, AdminSession, User, UserSession};
 pub use permissions::Permissions;
 pub use proxy::{Proxy, ProxyText};
 pub use sealed::Sealed;

@@ -7,7 +7,10 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::{
-    account::{ClaudeConsole, ClaudeOfficial},
+    account::{
+        AzureOpenAi, Bedrock, BedrockCredentials, Ccr, ClaudeConsole, ClaudeOfficial, Droid,
+        Gemini, GeminiApi, OpenAi, OpenAiResponses,
+    },
     *,
 };
 use crate::crypto::{Outcome, Service, Vault};
@@ -77,7 +80,8 @@ fn odd_spellings_of_a_key_record() {
     assert!(!key.is_active);
     assert_eq!(key.concurrency_limit, 5);
     assert!((key.daily_cost_limit - 10.0).abs() < f64::EPSILON);
-    assert!(key.restricted_models.is_empty() && key.service_rates.is_empty());
+    assert!(key.restricted_models.is_empty());
+    assert_eq!(key.service_rates, "[]");
     assert_eq!(key.tags, ["1", "a"]);
     assert!(key.awaits_activation());
     assert_eq!(key.activation_period_ms(), 7_200_000);
@@ -115,16 +119,24 @@ fn samples_written_by_the_legacy_service_survive() {
                 seen += 1;
             }};
         }
-        match kind.split('-').next().unwrap() {
-            "apikey" => survive!(ApiKey, Service::Common),
+        match kind.as_str() {
+            _ if kind.starts_with("apikey") => survive!(ApiKey, Service::Common),
             _ if kind.starts_with("claude-console") => {
                 survive!(ClaudeConsole, Service::ClaudeConsole);
             }
-            "claude" => survive!(ClaudeOfficial, Service::Claude),
+            _ if kind.starts_with("claude") => survive!(ClaudeOfficial, Service::Claude),
+            "ccr" | "ccr-limited" => survive!(Ccr, Service::Ccr),
+            "openai" | "openai-used" => survive!(OpenAi, Service::OpenAi),
+            "openai-responses" => survive!(OpenAiResponses, Service::OpenAiResponses),
+            "azure-openai" => survive!(AzureOpenAi, Service::AzureOpenAi),
+            "gemini" => survive!(Gemini, Service::Gemini),
+            "gemini-api" => survive!(GeminiApi, Service::GeminiApi),
+            "droid" => survive!(Droid, Service::Droid),
+            "group" => survive!(Group, Service::Common),
             _ => {}
         }
     }
-    assert_eq!(seen, 12);
+    assert_eq!(seen, 22);
 }
 
 #[test]
@@ -216,6 +228,87 @@ fn irregular_fields_are_named() {
     );
 }
 
+#[test]
+fn bedrock_samples() {
+    let vault = Vault::new("0123456789abcdef0123456789abcdef");
+    let stored = sample("bedrock");
+    let account = Bedrock::from_stored("x", &stored).unwrap();
+    assert_eq!(account.to_stored(), stored, "order and types survive");
+    assert_eq!((account.name(), account.region(), account.priority()), ("B", "us-east-1", 20));
+    assert!(account.is_active() && account.schedulable() && !account.disable_auto_protection());
+    assert!(account.subscription_expires_at().is_none());
+    assert!(account.credentials(&vault).unwrap().is_some_and(|credentials| matches!(
+        credentials,
+        BedrockCredentials::AccessKey { id, session_token: None, .. } if id == "AKIA"
+    )));
+    assert!(account.credentials(&Vault::new("other")).is_err());
+
+    let bearer = Bedrock::from_stored("x", &sample("bedrock-bearer")).unwrap();
+    assert_eq!(bearer.subscription_expires_at(), Some("2027-01-01"));
+    assert!(matches!(
+        bearer.credentials(&vault).unwrap(),
+        Some(BedrockCredentials::Bearer(token)) if token == "bt"
+    ));
+    let old = r#"{"schedulable":"false","awsCredentials":{"accessKeyId":"A"},"priority":"7"}"#;
+    let old = Bedrock::from_stored("x", old).unwrap();
+    assert!(!old.schedulable() && old.credentials(&vault).unwrap().is_some());
+    assert_eq!((old.id.as_str(), old.priority()), ("x", 7));
+    assert_eq!(Bedrock::from_stored("x", "[]"), None);
+}
+
+#[test]
+fn droid_keys_open() {
+    let vault = Vault::new("0123456789abcdef0123456789abcdef");
+    let samples: Value = serde_json::from_str(include_str!("../../vectors/records.json")).unwrap();
+    let droid = Droid::from_fields("x", serde_json::from_value(samples["droid"].clone()).unwrap());
+    let plain: Vec<_> =
+        droid.keys().iter().map(|key| key.key.open(&vault, Service::Droid).text).collect();
+    assert_eq!(plain, ["dk1", "dk2"]);
+    assert!(Droid::from_fields("x", fields([("apiKeys", "broken")])).keys().is_empty());
+}
+
+#[test]
+fn people_samples() {
+    let stored = sample("user-logged-in");
+    let user = User::from_stored(&stored).unwrap();
+    assert_eq!(user.to_stored(), stored);
+    assert_eq!((user.username(), user.role(), user.is_active()), ("bob", "user", true));
+    assert!(!User::from_stored(r#"{"isActive":0}"#).unwrap().is_active());
+
+    let stored = sample("user-session");
+    let session = UserSession::from_stored(&stored).unwrap();
+    let made = UserSession::new(
+        session.json.text("token"),
+        session.user_id(),
+        session.json.text("createdAt"),
+        session.expires_at(),
+    );
+    assert_eq!(made.to_stored(), stored);
+
+    let login = fields([("username", "a"), ("loginTime", "2026-01-01T00:00:00.000Z")]);
+    assert!(AdminSession::from_fields("t", login).is_login());
+    let credentials = fields([("username", "a"), ("passwordHash", "$2b$10$x")]);
+    assert!(!AdminSession::from_fields("t", credentials.clone()).is_login());
+    let admin = AdminCredentials::from_fields("t", credentials);
+    assert_eq!(admin.password_hash.as_stored(), "$2b$10$x");
+    assert!(admin.secrets().is_empty() && !format!("{admin:?}").contains("$2b"));
+}
+
+#[test]
+fn cool_down_sample() {
+    let stored = sample("temp-unavailable");
+    let read = CoolDown::from_stored(&stored).unwrap();
+    assert_eq!(read.error_type(), "overload");
+    let (from, to) = (read.json.text("markedAt"), read.json.text("expiresAt"));
+    assert_eq!(CoolDown::new(529, "overload", 600, from, to).to_stored(), stored);
+}
+
+/// A record stored as one JSON text.
+fn sample(kind: &str) -> String {
+    let samples: Value = serde_json::from_str(include_str!("../../vectors/records.json")).unwrap();
+    samples[kind]["json"].as_str().unwrap().to_owned()
+}
+
 prop_compose! {
     fn any_fields(names: &'static [&'static str])(
         values in prop::collection::vec((prop::sample::select(names), stored_text()), 0..40),
@@ -258,4 +351,14 @@ round_trip! {
     api_key_round_trip: ApiKey;
     claude_official_round_trip: ClaudeOfficial;
     claude_console_round_trip: ClaudeConsole;
+    ccr_round_trip: Ccr;
+    openai_round_trip: OpenAi;
+    openai_responses_round_trip: OpenAiResponses;
+    azure_openai_round_trip: AzureOpenAi;
+    gemini_round_trip: Gemini;
+    gemini_api_round_trip: GeminiApi;
+    droid_round_trip: Droid;
+    group_round_trip: Group;
+    admin_session_round_trip: AdminSession;
+    admin_credentials_round_trip: AdminCredentials;
 }
