@@ -1,6 +1,7 @@
 //! The `crs` commands: one file each. Only here and in `main` may a process end or the terminal be
 //! written.
 
+pub mod demo;
 mod output;
 mod serve;
 mod setup;

@@ -3,6 +3,7 @@
 use parking_lot::Mutex;
 
 use super::*;
+use crate::upstream::host_map::HostMap;
 
 /// Runs one request and gives back what the peer read.
 async fn recorded(request: impl FnOnce(String) -> UpstreamRequest) -> (String, Vec<u8>) {
@@ -101,8 +102,8 @@ async fn the_host_map_moves_the_connection_only() {
     })
     .await;
     let map = format!("*.anthropic.com=http://127.0.0.1:{}", peer.port);
-    let settings =
-        SenderSettings::read(|name| (name == "UPSTREAM_HOST_MAP").then(|| map.clone())).unwrap();
+    let host_map = HostMap::parse(&map).unwrap();
+    let settings = SenderSettings { host_map, ..SenderSettings::default() };
     let sender = HttpSender::new(settings).unwrap();
     let url = "https://api.anthropic.com/v1/messages?beta=true";
     assert_eq!(sender.send(post(url, b"{}")).await.unwrap().status, 200);

@@ -1,0 +1,184 @@
+//! The stand-in upstream: answers like the Anthropic API, from nothing.
+//!
+//! Speaks Messages (JSON and SSE), `count_tokens`, the model list and the OAuth token endpoint over
+//! plain HTTP/1.1. Its speed and the size of its answers can be set while it runs. It must stay cheap:
+//! measurements share their machine with it. It checks nothing and remembers nothing but a count.
+
+mod behaviour;
+mod messages;
+mod paced;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::BodyExt;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::json;
+use tokio::{
+    net::{TcpListener, TcpStream, ToSocketAddrs},
+    sync::Notify,
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+
+pub use self::behaviour::{Behaviour, TokenCounts};
+use self::{messages::MessageRequest, paced::Paced};
+
+/// A listener that answers like the vendor once [`run`](Self::run).
+pub struct StandIn {
+    listener: TcpListener,
+    controls: Controls,
+}
+
+/// Handle to a running [`StandIn`]; cheap to clone.
+#[derive(Clone, Default)]
+pub struct Controls(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    behaviour: ArcSwap<Behaviour>,
+    requests: AtomicU64,
+    arrival: Notify,
+}
+
+impl StandIn {
+    /// Listens on `address`.
+    pub async fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
+        Ok(Self { listener: TcpListener::bind(address).await?, controls: Controls::default() })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// A handle that outlives [`run`](Self::run).
+    pub fn controls(&self) -> Controls {
+        self.controls.clone()
+    }
+
+    /// Answers until `stop`, then drops its connections.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, _)) => {
+                        connections.spawn(serve(stream, self.controls.clone()));
+                    }
+                    // Out of descriptors: the next connection may find one.
+                    Err(_) => tokio::task::yield_now().await,
+                },
+                Some(_) = connections.join_next() => {}
+            }
+        }
+    }
+}
+
+impl Controls {
+    /// Changes what following requests get.
+    pub fn set(&self, behaviour: Behaviour) {
+        self.0.behaviour.store(Arc::new(behaviour));
+    }
+
+    /// Requests for messages so far.
+    pub fn requests(&self) -> u64 {
+        self.0.requests.load(Ordering::Relaxed)
+    }
+
+    /// Resolves when the next request for messages arrives.
+    pub async fn arrival(&self) {
+        self.0.arrival.notified().await;
+    }
+}
+
+async fn serve(stream: TcpStream, controls: Controls) {
+    // Events are small and must leave at once.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| {
+        let controls = controls.clone();
+        async move { Ok::<_, Infallible>(answer(request, &controls).await) }
+    });
+    // A client that leaves in the middle is none of our business.
+    let _ = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .max_buf_size(64 * 1024)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+async fn answer(request: Request<Incoming>, controls: &Controls) -> Response<Paced> {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = body.collect().await else {
+        return error(StatusCode::BAD_REQUEST, "invalid_request_error", "body cut short");
+    };
+    let body = body.to_bytes();
+    match (&parts.method, parts.uri.path()) {
+        (&Method::POST, "/v1/messages") => {
+            controls.0.requests.fetch_add(1, Ordering::Relaxed);
+            controls.0.arrival.notify_waiters();
+            message(&body, &controls.0.behaviour.load()).await
+        }
+        (&Method::POST, "/v1/messages/count_tokens") => {
+            json_reply(&json!({ "input_tokens": messages::tokens_in(body.len()) }))
+        }
+        (&Method::POST, "/v1/oauth/token") => json_reply(&messages::token()),
+        (&Method::GET, "/v1/models") => json_reply(&messages::models()),
+        (_, path) => {
+            let text = format!("{} {path} is not something the stand-in knows", parts.method);
+            error(StatusCode::NOT_FOUND, "not_found_error", &text)
+        }
+    }
+}
+
+async fn message(body: &Bytes, behaviour: &Behaviour) -> Response<Paced> {
+    let Ok(request) = serde_json::from_slice::<MessageRequest<'_>>(body) else {
+        return error(StatusCode::BAD_REQUEST, "invalid_request_error", "body is not JSON");
+    };
+    let usage = behaviour.usage(body.len());
+    if !behaviour.delay.is_zero() {
+        tokio::time::sleep(behaviour.delay).await;
+    }
+    let (kind, body) = if request.stream {
+        let events = messages::events(&request, behaviour, usage);
+        ("text/event-stream; charset=utf-8", Paced::events(events, behaviour.delta_delay))
+    } else {
+        let text = messages::whole(&request, behaviour, usage);
+        ("application/json", Paced::whole(text.into()))
+    };
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    for (name, value) in messages::LIMIT_HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+fn json_reply(value: &serde_json::Value) -> Response<Paced> {
+    let mut response = Response::new(Paced::whole(value.to_string().into()));
+    let kind = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
+fn error(status: StatusCode, kind: &str, message: &str) -> Response<Paced> {
+    let body = json!({ "type": "error", "error": { "type": kind, "message": message } });
+    let mut response = json_reply(&body);
+    *response.status_mut() = status;
+    response
+}
