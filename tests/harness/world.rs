@@ -1,0 +1,126 @@
+//! Everything that a group of scenarios shares: Redis, stand-in, proxies, one service process.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use anyhow::Result;
+
+use super::{
+    crypto::Vault,
+    proxy::{self, ProxyLog},
+    redis::{Address, Redis},
+    seed::ProxyPorts,
+    service::{ENCRYPTION_KEY, Launch, RedisServer, Service},
+    snapshot::{Baseline, take_settled},
+    standin::StandIn,
+};
+
+/// Vendor hosts that lead to the stand-in.
+pub const HOSTS: [&str; 5] = [
+    "api.anthropic.com",
+    "platform.claude.com",
+    "claude.ai",
+    "console.example.test",
+    "ccr.example.test",
+];
+
+/// Scripted surroundings, independent of any service.
+pub struct Outside {
+    pub standin: StandIn,
+    pub standin_port: u16,
+    pub proxies: ProxyPorts,
+    pub proxy_log: ProxyLog,
+}
+
+impl Outside {
+    /// `port` 0 takes any free port for the stand-in.
+    pub async fn start(port: u16) -> Result<Self> {
+        let (standin, [direct, behind_http, behind_socks]) = StandIn::start(port).await?;
+        let proxy_log = ProxyLog::default();
+        let (http, socks5) = proxy::start(&proxy_log, behind_http, behind_socks).await?;
+        let proxies = ProxyPorts { http, socks5 };
+        Ok(Self { standin, standin_port: direct, proxies, proxy_log })
+    }
+
+    /// `UPSTREAM_HOST_MAP` with the scenario's exceptions.
+    pub fn host_map(&self, exceptions: &BTreeMap<String, String>) -> String {
+        let entries = HOSTS.iter().map(|host| {
+            let port = match exceptions.get(*host).map(String::as_str) {
+                Some("closed") => 1,
+                _ => self.standin_port,
+            };
+            format!("{host}=http://127.0.0.1:{port}")
+        });
+        entries.collect::<Vec<_>>().join(",")
+    }
+}
+
+/// A service ready for scenarios.
+pub struct World {
+    pub outside: Outside,
+    pub redis: Redis,
+    pub vault: Vault,
+    pub port: u16,
+    pub baseline: Baseline,
+    service: Option<Service>,
+    _server: Option<RedisServer>,
+}
+
+impl World {
+    /// Starts Redis and the service for one group.
+    pub async fn launch(
+        launch: &Launch,
+        env: &BTreeMap<String, String>,
+        hosts: &BTreeMap<String, String>,
+        before: &[super::redis::Command],
+    ) -> Result<Self> {
+        let outside = Outside::start(0).await?;
+        let server = RedisServer::start().await?;
+        let mut redis = Redis::connect(&server.address).await?;
+        if !before.is_empty() {
+            redis.pipeline(before.to_vec()).await?;
+        }
+        let host_map = outside.host_map(hosts);
+        let service = Service::start(launch, &server.address, &host_map, env).await?;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        take_settled(&mut redis).await?;
+        let baseline = Baseline::take(&mut redis).await?;
+        Ok(Self {
+            outside,
+            redis,
+            vault: Vault::new(ENCRYPTION_KEY),
+            port: service.port,
+            baseline,
+            service: Some(service),
+            _server: Some(server),
+        })
+    }
+
+    /// Uses a service that runs already, on the Redis it runs on.
+    pub async fn attach(
+        port: u16,
+        address: &Address,
+        encryption_key: &str,
+        standin_port: u16,
+    ) -> Result<Self> {
+        let outside = Outside::start(standin_port).await?;
+        let mut redis = Redis::connect(address).await?;
+        let baseline = Baseline::take(&mut redis).await?;
+        let vault = Vault::new(encryption_key);
+        Ok(Self { outside, redis, vault, port, baseline, service: None, _server: None })
+    }
+
+    /// Whether the service still runs; one that we do not own is taken to.
+    pub fn alive(&mut self) -> bool {
+        self.service.as_mut().is_none_or(Service::alive)
+    }
+
+    pub fn log_tail(&self) -> String {
+        self.service.as_ref().map(Service::log_tail).unwrap_or_default()
+    }
+
+    pub async fn stop(mut self) {
+        if let Some(service) = self.service.take() {
+            service.stop().await;
+        }
+    }
+}
