@@ -14,5 +14,6 @@ pub mod config;
 pub mod domain;
 pub mod error;
 pub mod logs;
+pub mod platform;
 pub mod upstream;
 pub mod wire;
