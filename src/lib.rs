@@ -13,7 +13,7 @@ pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod error;
+pub mod keys;
 pub mod logs;
-pub mod platform;
 pub mod upstream;
 pub mod wire;

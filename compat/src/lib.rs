@@ -2,14 +2,13 @@
 //! the Node service, and the other way round. No HTTP code, and nothing of the relay.
 
 pub mod admission;
-pub mod catalogue;
+pub mod api_key_lookup;
 pub mod clock;
 pub mod concurrency;
 pub mod cooldown;
 pub mod crypto;
 pub mod date;
 pub mod js;
-pub mod keys;
 pub mod lock;
 pub mod lua;
 pub mod number;

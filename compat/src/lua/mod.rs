@@ -25,6 +25,8 @@ scripts! {
     ADMIT = "admit", "admit.lua";
     /// API key record by the hash of the key; reads only.
     API_KEY_LOOKUP = "apikey.lookup", "apikey_lookup.lua";
+    /// Notes an API key's first use; returns 1, or 0 when there is nothing to note any more.
+    API_KEY_ACTIVATE = "apikey.activate", "apikey_activate.lua";
     /// Counts a waiting request; returns how many wait.
     QUEUE_ENTER = "queue.enter", "queue_enter.lua";
     /// Takes a waiting request off the count; returns how many are left.
