@@ -22,5 +22,6 @@ pub mod sticky;
 pub mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod usage;
 pub mod user_message;
 pub mod write_behind;

@@ -1,0 +1,212 @@
+//! The net change in Redis against recordings of the legacy service (`compat/vectors/usage`).
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::{fs, path::Path, sync::Arc};
+
+use bytes::Bytes;
+use compat::{
+    store::{Batch, Cmd, Reply, Store},
+    testing::TestRedis,
+    usage::{Ledger, LedgerConfig, UsageSettings},
+};
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+use super::*;
+use crate::domain::{AccountId, AccountKind, CacheSplit, TokenUsage};
+
+/// Seconds by which a life may have shrunk between writing and looking.
+const TTL_SLACK: i64 = 20;
+
+#[tokio::test]
+async fn net_changes_equal_those_of_the_legacy_service() {
+    let redis = TestRedis::spawn();
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("compat/vectors/usage");
+    let mut seen = 0;
+    for file in fs::read_dir(dir).unwrap() {
+        let recording: Value =
+            serde_json::from_str(&fs::read_to_string(file.unwrap().path()).unwrap()).unwrap();
+        replay(&redis, &recording).await;
+        seen += 1;
+    }
+    assert!(seen >= 26, "only {seen} recordings");
+}
+
+async fn replay(redis: &TestRedis, recording: &Value) {
+    let name = recording["name"].as_str().unwrap();
+    let store = Arc::new(redis.store());
+    let mut seed = Batch::from(Cmd::new("FLUSHALL"));
+    for line in recording["seed"].as_array().unwrap() {
+        seed.push(Cmd::Words(
+            line.as_array().unwrap().iter().map(|word| bytes_of(word.as_str().unwrap())).collect(),
+        ));
+    }
+    store.run(seed).await.unwrap();
+
+    let dir = std::env::temp_dir().join(format!("crs-billing-{}", uuid::Uuid::new_v4()));
+    let ledger = Ledger::open(LedgerConfig::new(&dir), UsageSettings::default(), store.clone());
+    let billing = Billing::new(PriceBook::built_in(), Arc::new(ledger.unwrap()));
+    billing.refresh_rates(store.as_ref()).await.unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let work = async {
+        let recorded = record(&billing, store.as_ref(), recording).await;
+        billing.settled(recorded.ticket).await;
+        stop.send(()).unwrap();
+        recorded
+    };
+    let (recorded, ()) = tokio::join!(
+        work,
+        billing.ledger().run(async {
+            let _ = stopped.await;
+        })
+    );
+    fs::remove_dir_all(dir).unwrap();
+
+    let returned = &recording["returned"];
+    assert_eq!(Some(recorded.real_cost), returned["realCost"].as_f64(), "{name}");
+    assert_eq!(Some(recorded.rated_cost), returned["ratedCost"].as_f64(), "{name}");
+    assert_eq!(billing.ledger().status().refused, 0, "{name}");
+    compare(name, &dump(store.as_ref()).await, &recording["dump"]);
+}
+
+async fn record(billing: &Billing, store: &dyn Store, recording: &Value) -> Recorded {
+    let call = &recording["call"];
+    let key_id = call["keyId"].as_str().unwrap();
+    let fields = store.run(Cmd::new("HGETALL").arg(format!("apikey:{key_id}")).into()).await;
+    let fields = fields.unwrap().remove(0).map().unwrap();
+    let field = |name: &str| fields.get(name).map_or("", String::as_str);
+    let rates = KeyRates::parse(field("serviceRates"));
+    let usage = &call["usage"];
+    let count = |value: &Value| value.as_u64().unwrap_or(0);
+    let tokens = TokenUsage {
+        input: count(&usage["input_tokens"]),
+        output: count(&usage["output_tokens"]),
+        cache_create: count(&usage["cache_creation_input_tokens"]),
+        cache_read: count(&usage["cache_read_input_tokens"]),
+        split: usage.get("cache_creation").map(|split| CacheSplit {
+            ephemeral_5m: count(&split["ephemeral_5m_input_tokens"]),
+            ephemeral_1h: count(&split["ephemeral_1h_input_tokens"]),
+        }),
+        ..TokenUsage::default()
+    };
+    let account = call["accountId"].as_str().map(AccountId::from);
+    let kind = call["accountType"].as_str().map(|kind| AccountKind::parse(kind).unwrap());
+    let meta = &call["meta"];
+    let now = recording["now_ms"].as_i64().unwrap();
+    let body = serde_json::to_vec(&call["body"]).unwrap();
+    billing.record(&UsageRecord {
+        key: BilledKey {
+            id: key_id,
+            name: field("name"),
+            user_id: field("userId"),
+            rates: &rates,
+            weekly_reset_day: field("weeklyResetDay").parse().unwrap_or(1),
+            weekly_reset_hour: field("weeklyResetHour").parse().unwrap_or(0),
+        },
+        account: account.as_ref().zip(kind).map(|(id, kind)| BilledAccount { id, kind }),
+        model: call["model"].as_str().unwrap(),
+        tokens: &tokens,
+        recording: match call["recording"].as_str().unwrap() {
+            "detailed" => Recording::Detailed,
+            _ => Recording::Simple,
+        },
+        request: RequestFacts {
+            id: meta["requestId"].as_str().unwrap(),
+            endpoint: meta["endpoint"].as_str().unwrap(),
+            method: meta["method"].as_str().unwrap(),
+            status: meta["statusCode"].as_u64().and_then(|n| n.try_into().ok()).unwrap(),
+            stream: meta["stream"].as_bool().unwrap(),
+            started_at_ms: now - meta["startedMsAgo"].as_i64().unwrap(),
+        },
+        finished_at_ms: now,
+        anthropic_beta: usage["request_anthropic_beta"].as_str(),
+        request_speed: usage["request_speed"].as_str(),
+        service_tier: call["serviceTier"].as_str(),
+        zero_split_counts: call["zeroSplit"] == json!(true),
+        rate_window: call["window"] == json!(true),
+        detail: call.get("detail").map(|detail| DetailRequest {
+            retention_hours: detail["hours"].as_f64().unwrap(),
+            body_preview: detail["preview"].as_bool().unwrap(),
+            body: &body,
+        }),
+    })
+}
+
+/// Everything in the database but our own keys, in the layout of the recordings.
+async fn dump(store: &dyn Store) -> Value {
+    let one = async |cmd: Cmd| store.run(Batch::from(cmd)).await.unwrap().remove(0);
+    let mut dump = serde_json::Map::new();
+    for key in one(Cmd::new("KEYS").arg("*")).await.texts().unwrap() {
+        if key.starts_with("crs:rs:") {
+            continue;
+        }
+        let kind = one(Cmd::new("TYPE").arg(&key)).await.text().unwrap().unwrap();
+        let life = one(Cmd::new("PTTL").arg(&key)).await.int().unwrap();
+        let value = match kind.as_str() {
+            "hash" => json!(one(Cmd::new("HGETALL").arg(&key)).await.map().unwrap()),
+            "string" => json!(one(Cmd::new("GET").arg(&key)).await.text().unwrap()),
+            "set" => {
+                let mut members = one(Cmd::new("SMEMBERS").arg(&key)).await.texts().unwrap();
+                members.sort();
+                json!(members)
+            }
+            "zset" => {
+                let range = Cmd::new("ZRANGE").arg(&key).args(["0", "-1", "WITHSCORES"]);
+                json!(one(range).await.texts().unwrap())
+            }
+            "list" => {
+                json!(one(Cmd::new("LRANGE").arg(&key).args(["0", "-1"])).await.texts().unwrap())
+            }
+            "stream" => stream(one(Cmd::new("XRANGE").arg(&key).args(["-", "+"])).await),
+            other => panic!("{key} is a {other}"),
+        };
+        let ttl = if life < 0 { life } else { (life + 999) / 1000 };
+        dump.insert(key, json!({"type": kind, "ttl": ttl, "value": value}));
+    }
+    Value::Object(dump)
+}
+
+/// Fields of each entry; the random end of event ids is starred out.
+fn stream(reply: Reply) -> Value {
+    let Reply::Array(entries) = reply else { panic!("not a stream: {reply:?}") };
+    entries
+        .into_iter()
+        .map(|entry| {
+            let Reply::Array(mut parts) = entry else { panic!("not an entry") };
+            let texts = parts.remove(1).texts().unwrap();
+            texts.iter().map(|text| Value::from(star_event_id(text))).collect::<Value>()
+        })
+        .collect()
+}
+
+fn star_event_id(text: &str) -> String {
+    let Some(rest) = text.strip_prefix(r#"{"eventId":""#) else { return text.to_owned() };
+    let (id, rest) = rest.split_once('"').unwrap();
+    let (time, random) = id.split_once('-').unwrap();
+    assert!(
+        random.len() == 9 && random.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+    );
+    format!(r#"{{"eventId":"{time}-*"{rest}"#)
+}
+
+fn compare(name: &str, ours: &Value, theirs: &Value) {
+    let (ours, theirs) = (ours.as_object().unwrap(), theirs.as_object().unwrap());
+    for (key, theirs) in theirs {
+        let ours = ours.get(key).unwrap_or_else(|| panic!("{name}: {key} is missing"));
+        assert_eq!(ours["type"], theirs["type"], "{name}: type of {key}");
+        assert_eq!(ours["value"], theirs["value"], "{name}: value of {key}");
+        let life = |entry: &Value| entry["ttl"].as_i64().unwrap();
+        let (ours, theirs) = (life(ours), life(theirs));
+        assert!(
+            ours == theirs || (ours > 0 && (0..=TTL_SLACK).contains(&(theirs - ours))),
+            "{name}: life of {key} is {ours}, not {theirs}"
+        );
+    }
+    for key in ours.keys() {
+        assert!(theirs.contains_key(key), "{name}: {key} should not be there");
+    }
+}
+
+fn bytes_of(text: &str) -> Bytes {
+    Bytes::copy_from_slice(text.as_bytes())
+}
