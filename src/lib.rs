@@ -8,6 +8,7 @@
 //! - `upstream`: outbound HTTP. `compat` (own package): the Redis contract.
 //! - `config`, `cli`, `tasks`, `app`: settings, commands, background work, assembly.
 
+pub mod api;
 pub mod billing;
 pub mod cli;
 pub mod config;

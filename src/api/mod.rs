@@ -1,0 +1,4 @@
+//! Every HTTP path; the only code that names axum.
+
+pub mod middleware;
+pub mod server;
