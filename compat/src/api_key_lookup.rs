@@ -84,3 +84,24 @@ pub fn activate(key_id: &str, now_iso: &str, expires_iso: &str) -> Cmd {
         .arg(expires_iso)
         .arg(RECORD_TTL_S)
 }
+
+/// Switches off a key whose end of life was read as `expires_at`, as single fields. The reply is 0 when
+/// the key was changed or switched off meanwhile.
+pub fn expire(key_id: &str, expires_at: &str, now_iso: &str) -> Cmd {
+    Cmd::script(&lua::API_KEY_EXPIRE, [format!("apikey:{key_id}")])
+        .arg(expires_at)
+        .arg(now_iso)
+        .arg(RECORD_TTL_S)
+}
+
+/// What follows from switching a key off: its entry in the hash map is asserted, and it leaves the sets
+/// of active and of deleted keys.
+pub fn after_expiry(key_id: &str, hash: &str) -> Batch {
+    let mut batch = Batch::atomic();
+    if !hash.is_empty() {
+        batch.push(Cmd::new("HSET").arg(HASH_MAP).arg(hash).arg(key_id));
+    }
+    batch.push(Cmd::new("SREM").arg("apikey:set:active").arg(key_id));
+    batch.push(Cmd::new("SREM").arg("apikey:set:deleted").arg(key_id));
+    batch
+}

@@ -29,6 +29,8 @@ const FRESH_MS: i64 = 50;
 const OUTAGE_MS: i64 = 60_000;
 /// Keys remembered; when full, those that serve nobody any more go, then anyone.
 const REMEMBERED_MAX: usize = 10_000;
+/// Reads under way beyond this make room: those left behind by requests that went away are dropped.
+const READING_MAX: usize = 1024;
 const LENGTH: std::ops::RangeInclusive<usize> = 10..=512;
 
 type Answer = Result<Option<Arc<Read>>, StoreError>;
@@ -183,6 +185,9 @@ impl Keys {
                     (*started, reading.clone())
                 }
                 _ => {
+                    if readings.len() >= READING_MAX {
+                        readings.retain(|_, (started, _)| now - *started <= FRESH_MS);
+                    }
                     let reading = self.start_reading(hash).shared();
                     readings.insert(hash.to_owned(), (now, reading.clone()));
                     (now, reading)

@@ -18,6 +18,7 @@ mod slot;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 mod wait;
 
 use std::sync::Arc;

@@ -27,6 +27,8 @@ scripts! {
     API_KEY_LOOKUP = "apikey.lookup", "apikey_lookup.lua";
     /// Notes an API key's first use; returns 1, or 0 when there is nothing to note any more.
     API_KEY_ACTIVATE = "apikey.activate", "apikey_activate.lua";
+    /// Switches off a key past its end of life; returns 1, or 0 when it changed meanwhile.
+    API_KEY_EXPIRE = "apikey.expire", "apikey_expire.lua";
     /// Counts a waiting request; returns how many wait.
     QUEUE_ENTER = "queue.enter", "queue_enter.lua";
     /// Takes a waiting request off the count; returns how many are left.

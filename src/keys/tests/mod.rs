@@ -5,6 +5,7 @@ mod limits;
 mod lookup;
 mod refusals;
 mod two_writers;
+mod upkeep;
 mod waiting;
 
 use std::{sync::Arc, time::Duration};

@@ -1,0 +1,108 @@
+//! What the legacy service does to keys in the background (contract/redis.md §e, §j): called by the
+//! tasks, safe to run beside it.
+
+use compat::{
+    api_key_lookup,
+    clock::iso,
+    date::date_ms,
+    store::{Batch, Cmd, Reply, Store, StoreError},
+};
+
+use super::Keys;
+
+/// Keys per scan step and commands per pipeline.
+const STEP: usize = 500;
+
+impl Keys {
+    /// Every minute: drops expired leases, and anything under `concurrency:` that is no set of leases.
+    /// Returns how many leases and foreign keys went.
+    ///
+    /// # Errors
+    /// When Redis cannot be asked.
+    pub async fn purge_leases(&self) -> Result<i64, StoreError> {
+        let keys =
+            scan(&*self.store, "concurrency:*", |key| !key.starts_with("concurrency:queue:"))
+                .await?;
+        let now = self.clock.now_ms();
+        let mut gone = 0;
+        for keys in keys.chunks(STEP) {
+            let types: Batch = keys.iter().map(|key| Cmd::new("TYPE").arg(key)).collect();
+            let types = self.store.run(types).await?;
+            let purge: Batch = keys
+                .iter()
+                .zip(types)
+                .map(|(key, kind)| match kind {
+                    Reply::Data(kind) if kind == "zset" => {
+                        Cmd::new("ZREMRANGEBYSCORE").arg(key).arg("-inf").arg(now)
+                    }
+                    _ => Cmd::new("DEL").arg(key),
+                })
+                .collect();
+            for reply in self.store.run(purge).await? {
+                gone += reply.int().unwrap_or(0);
+            }
+        }
+        Ok(gone)
+    }
+
+    /// Every hour: switches off keys past their end of life. Returns how many.
+    ///
+    /// # Errors
+    /// When Redis cannot be asked.
+    pub async fn disable_expired(&self) -> Result<usize, StoreError> {
+        let keys = scan(&*self.store, "apikey:*", is_record).await?;
+        let now = self.clock.now_ms();
+        let mut disabled = 0;
+        for keys in keys.chunks(STEP) {
+            let read: Batch = keys
+                .iter()
+                .map(|key| Cmd::new("HMGET").arg(key).args(["isActive", "expiresAt", "apiKey"]))
+                .collect();
+            for (key, reply) in keys.iter().zip(self.store.run(read).await?) {
+                let Ok(fields) = reply.texts() else { continue };
+                let [active, expires_at, hash] = &fields[..] else { continue };
+                if active != "true" || date_ms(expires_at).is_none_or(|at| at >= now) {
+                    continue;
+                }
+                let id = key.strip_prefix("apikey:").unwrap_or(key);
+                let expire = api_key_lookup::expire(id, expires_at, &iso(now));
+                if matches!(self.store.run(expire.into()).await?.pop(), Some(Reply::Int(1))) {
+                    self.store.run(api_key_lookup::after_expiry(id, hash)).await?;
+                    self.forget(id);
+                    tracing::info!(key = id, "an expired API key was switched off");
+                    disabled += 1;
+                }
+            }
+        }
+        Ok(disabled)
+    }
+}
+
+/// Whether `apikey:x` is a record: exactly one colon, and not the hash map.
+fn is_record(key: &str) -> bool {
+    key.matches(':').count() == 1 && !key.starts_with("apikey:hash_map")
+}
+
+async fn scan(
+    store: &dyn Store,
+    pattern: &'static str,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<String>, StoreError> {
+    let (mut cursor, mut keys) = ("0".to_owned(), Vec::new());
+    loop {
+        let step = Cmd::new("SCAN").arg(&cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(STEP);
+        let reply = store.run(step.into()).await?.pop();
+        let Some(Reply::Array(mut parts)) = reply else {
+            return Err(StoreError::Shape("SCAN reply".into()));
+        };
+        let found = parts.pop().unwrap_or(Reply::Nil).texts()?;
+        keys.extend(found.into_iter().filter(|key| wanted(key)));
+        cursor = parts.pop().unwrap_or(Reply::Nil).text()?.unwrap_or_default();
+        if cursor == "0" || cursor.is_empty() {
+            // A scan may name a key twice.
+            keys.sort_unstable();
+            keys.dedup();
+            return Ok(keys);
+        }
+    }
+}
