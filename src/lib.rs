@@ -16,5 +16,6 @@ pub mod domain;
 pub mod error;
 pub mod keys;
 pub mod logs;
+pub mod platform;
 pub mod upstream;
 pub mod wire;

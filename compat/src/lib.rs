@@ -3,12 +3,14 @@
 
 pub mod admission;
 pub mod api_key_lookup;
+pub mod catalogue;
 pub mod clock;
 pub mod concurrency;
 pub mod cooldown;
 pub mod crypto;
 pub mod date;
 pub mod js;
+pub mod keys;
 pub mod lock;
 pub mod lua;
 pub mod number;

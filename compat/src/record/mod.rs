@@ -7,7 +7,6 @@
 
 pub mod account;
 mod api_key;
-mod cool_down;
 mod field;
 mod group;
 mod json;
@@ -21,7 +20,6 @@ mod sealed;
 mod tests;
 
 pub use api_key::ApiKey;
-pub use cool_down::CoolDown;
 pub use group::Group;
 pub use json::Json;
 pub use layout::{Fault, Rest};

@@ -294,15 +294,6 @@ fn people_samples() {
     assert!(admin.secrets().is_empty() && !format!("{admin:?}").contains("$2b"));
 }
 
-#[test]
-fn cool_down_sample() {
-    let stored = sample("temp-unavailable");
-    let read = CoolDown::from_stored(&stored).unwrap();
-    assert_eq!(read.error_type(), "overload");
-    let (from, to) = (read.json.text("markedAt"), read.json.text("expiresAt"));
-    assert_eq!(CoolDown::new(529, "overload", 600, from, to).to_stored(), stored);
-}
-
 /// A record stored as one JSON text.
 fn sample(kind: &str) -> String {
     let samples: Value = serde_json::from_str(include_str!("../../vectors/records.json")).unwrap();

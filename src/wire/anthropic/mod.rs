@@ -1,5 +1,6 @@
 //! The Anthropic Messages format: requests, replies and events.
 
+pub mod headers;
 pub mod prompt_similarity;
 mod session;
 #[cfg(test)]

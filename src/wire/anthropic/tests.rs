@@ -2,8 +2,13 @@
 
 use bytes::Bytes;
 
-use super::{UserId, is_old_session, session_hash, usage_of_reply, user_id::account_uuid_of};
-use crate::wire::json::{Doc, Value};
+use super::{
+    UsageTap, UserId, is_old_session, session_hash, usage_of_reply, user_id::account_uuid_of,
+};
+use crate::wire::{
+    json::{Doc, Value},
+    sse::LineSplitter,
+};
 
 fn doc(text: &'static str) -> Doc {
     Doc::parse_deep(Bytes::from_static(text.as_bytes())).unwrap()
@@ -116,4 +121,59 @@ fn usage_of_json_replies() {
     assert_eq!(usage.model.as_deref(), Some("asked"));
     assert!(read(r#"{"usage":{"input_tokens":1}}"#).is_none());
     assert!(read("[]").is_none());
+}
+
+/// Streams with odd events, and what the legacy service forwarded and recorded for each.
+#[test]
+fn usage_of_streams() {
+    let recorded = doc(include_str!("../fixtures/stream-usage.json"));
+    let mut rows = 0;
+    for row in recorded.root().elements() {
+        let stream = row.get_str("text").unwrap();
+        for (rules, tap) in [("official", UsageTap::official()), ("console", UsageTap::console())] {
+            let (mut tap, mut splitter) = (tap, LineSplitter::default());
+            let mut forwarded = Vec::new();
+            for chunk in stream.as_bytes().chunks(37) {
+                let lines = splitter.push(Bytes::copy_from_slice(chunk));
+                lines.iter().for_each(|line| tap.line(line));
+                forwarded.extend_from_slice(&lines.into_bytes());
+            }
+            forwarded.extend_from_slice(&splitter.finish().unwrap_or_default());
+            let expected = row.get_str("forwarded").unwrap_or(stream.clone());
+            assert_eq!(forwarded, expected.as_bytes());
+
+            let usage = tap.finish(Some("req-model"));
+            let expected = row.get(rules).filter(|e| e.is_object());
+            assert_eq!(usage.is_some(), expected.is_some(), "{rules} {stream}");
+            let (Some(usage), Some(expected)) = (usage, expected) else { continue };
+            let number = |name| expected.get(name).and_then(Value::as_f64).unwrap_or(0.0) as u64;
+            assert_eq!(usage.input, number("input"), "{rules} {stream}");
+            assert_eq!(usage.output, number("output"), "{rules} {stream}");
+            assert_eq!(usage.cache_read, number("read"), "{rules} {stream}");
+            let split: Option<Vec<u64>> = expected
+                .get_truthy("split")
+                .map(|s| s.elements().map(|n| n.as_f64().unwrap() as u64).collect());
+            let sum = split.as_ref().map(|s| s.iter().sum());
+            assert_eq!(usage.cache_create, sum.unwrap_or(number("create")), "{rules} {stream}");
+            let ours = usage.split.map(|s| vec![s.ephemeral_5m, s.ephemeral_1h]);
+            assert_eq!(ours, split, "{rules} {stream}");
+            assert_eq!(usage.model, text(expected.get("model")), "{rules} {stream}");
+            rows += 1;
+        }
+    }
+    assert!(rows > 100, "{rows}");
+}
+
+#[test]
+fn rate_limit_events_and_stopped_taps() {
+    let mut tap = UsageTap::official();
+    tap.line(br#"data: {"type":"error","error":{"message":"This would EXCEED your account's rate limit."}}"#);
+    assert!(tap.rate_limited());
+    let mut tap = UsageTap::console();
+    tap.line(br#"data: {"type":"message_start","message":{"usage":{"input_tokens":4}}}"#);
+    tap.stop();
+    tap.line(br#"data: {"type":"message_delta","usage":{"output_tokens":9}}"#);
+    let usage = tap.finish(None).unwrap();
+    assert_eq!((usage.input, usage.output), (4, 0));
+    assert_eq!(usage.model.as_deref(), Some("unknown"));
 }

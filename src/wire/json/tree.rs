@@ -67,6 +67,12 @@ impl<'d> Tree<'d> {
         }
     }
 
+    /// A member's value without opening anything, if the object is opened already.
+    pub fn opened_member(&self, name: &str) -> Option<&Tree<'d>> {
+        let Self::Object(members) = self else { return None };
+        members.iter().rev().find(|(n, _)| text::equals(n, name)).map(|(_, value)| value)
+    }
+
     /// Kind of the value; replaced text is only ever a string.
     pub fn kind(&self) -> Kind {
         match self {

@@ -38,7 +38,7 @@ pub fn reaches(text: &str, threshold: f64) -> bool {
         return true;
     }
     let input = Input::new(text);
-    Templates::new().any(|template| input.score(&template, 0.0) >= threshold)
+    Templates::new().any(|template| input.score(&template, threshold) >= threshold)
 }
 
 /// A text prepared for comparison with many templates.
@@ -62,7 +62,7 @@ impl Input {
         Self { raw, whole }
     }
 
-    /// Similarity with one template. May return 0 instead of any score not above `floor`.
+    /// Similarity with one template. May return 0 instead of any score below `floor`.
     fn score(&self, template: &Template<'_>, floor: f64) -> f64 {
         let Some(anchor) = &template.anchor else {
             return self.whole.score(template, floor);
@@ -103,7 +103,7 @@ impl Prepared {
         }
         let total = (ours + theirs - 2) as f64;
         let ceiling = 2.0 * (ours.min(theirs) - 1) as f64 / total;
-        if ceiling <= floor {
+        if ceiling < floor {
             return 0.0;
         }
         2.0 * template.shared(&self.bigrams) as f64 / total

@@ -1,0 +1,92 @@
+//! Every key pattern of the legacy service as data: type, expiry, area and meaning, from
+//! `catalogue.tsv` beside this file; and the way from a key to its pattern.
+
+mod pattern;
+#[cfg(test)]
+mod tests;
+mod ttl;
+
+use std::collections::HashMap;
+
+use pattern::Pattern;
+pub use ttl::{Ttl, TtlFault};
+
+const DATA: &str = include_str!("catalogue.tsv");
+
+/// What the catalogue says about a pattern.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The pattern, e.g. `usage:daily:{key_id}:{date}`.
+    pub pattern: &'static str,
+    /// Redis type: `string`, `hash`, `set`, `zset`, `list` or `stream`.
+    pub kind: &'static str,
+    /// How long such a key lives.
+    pub ttl: Ttl,
+    /// The part of the service that owns it, e.g. `apikey`, `usage`, `account:claude`.
+    pub area: &'static str,
+    /// What it holds.
+    pub about: &'static str,
+}
+
+impl Entry {
+    /// The value of a placeholder in a key of this pattern.
+    pub fn value<'key>(&self, key: &'key str, placeholder: &str) -> Option<&'key str> {
+        Pattern::parse(self.pattern).value(key, placeholder)
+    }
+}
+
+/// The whole catalogue, ready to look keys up. Parsing it takes a fraction of a millisecond; keep it.
+pub struct Catalogue {
+    entries: Vec<Entry>,
+    /// Patterns by the text before their first colon, the most specific first.
+    by_stem: HashMap<&'static str, Vec<(Pattern, usize)>>,
+}
+
+impl Catalogue {
+    /// Reads the data in the crate.
+    pub fn new() -> Self {
+        let entries: Vec<Entry> = DATA.lines().skip(1).filter_map(read).collect();
+        let mut by_stem: HashMap<_, Vec<_>> = HashMap::new();
+        for (at, entry) in entries.iter().enumerate() {
+            let pattern = Pattern::parse(entry.pattern);
+            by_stem.entry(stem(entry.pattern)).or_default().push((pattern, at));
+        }
+        for patterns in by_stem.values_mut() {
+            patterns.sort_by_key(|(pattern, _)| std::cmp::Reverse(pattern.weight()));
+        }
+        Self { entries, by_stem }
+    }
+
+    /// Every pattern, in the order of the file.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The entry a key belongs to; `None` when the legacy service has no such key.
+    pub fn classify(&self, key: &str) -> Option<&Entry> {
+        let patterns = self.by_stem.get(stem(key))?;
+        let (_, at) = patterns.iter().find(|(pattern, _)| pattern.matches(key))?;
+        self.entries.get(*at)
+    }
+}
+
+impl Default for Catalogue {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn read(line: &'static str) -> Option<Entry> {
+    let mut cells = line.split('\t');
+    Some(Entry {
+        pattern: cells.next()?,
+        kind: cells.next()?,
+        ttl: Ttl::parse(cells.next()?)?,
+        area: cells.next()?,
+        about: cells.next()?,
+    })
+}
+
+fn stem(key: &str) -> &str {
+    key.split_once(':').map_or(key, |(stem, _)| stem)
+}

@@ -1,0 +1,45 @@
+//! `make bench`: the same requests straight to an upstream, through a bare proxy (nginx), through `crs`
+//! and, when asked, through the Node service, in one run on one machine.
+//!
+//! ```text
+//! cargo bench --bench relay -- [--json] [--quick] [--only crs,direct] [--write docs/benchmarks.md]
+//! ```
+//! Upstream and load generator are parts of this process; Redis, nginx and the services are its
+//! children. `docs/benchmarks.md` says how to bring a Node service in (`LEGACY_URL`, `LEGACY_DIR`).
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
+
+mod children;
+mod lag;
+mod load;
+mod options;
+mod report;
+mod run;
+mod system;
+mod targets;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    // `cargo test --benches` only wants to know that it starts.
+    if arguments.iter().any(|argument| argument == "--list" || argument == "--test") {
+        return ExitCode::SUCCESS;
+    }
+    let outcome = options::Options::read(&arguments).and_then(|options| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let report = runtime.block_on(run::all(&options))?;
+        report.publish(&options)?;
+        Ok(report.failures())
+    });
+    match outcome {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(failures) => {
+            eprintln!("{failures} requests failed; the figures above are not to be trusted");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

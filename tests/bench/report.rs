@@ -1,0 +1,239 @@
+//! The figures, for people, machines and `docs/benchmarks.md`.
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use super::{
+    load::Outcome,
+    options::{Kind, Options},
+    system,
+};
+
+/// Everything measured.
+pub struct Report {
+    /// Machine.
+    machine: String,
+    body_bytes: usize,
+    streams: usize,
+    /// Load measurements.
+    pub cells: Vec<Cell>,
+    /// Memory by target.
+    pub memory: Vec<Memory>,
+    /// Sequential Redis round trips before the upstream request, by target.
+    pub round_trips: Vec<(&'static str, f64)>,
+}
+
+/// One load measurement.
+pub struct Cell {
+    /// Target.
+    pub target: &'static str,
+    /// Kind of answer.
+    pub kind: Kind,
+    /// Clients at once.
+    pub clients: usize,
+    /// Latencies and failures.
+    pub outcome: Outcome,
+    /// Processor time per request in microseconds.
+    pub cpu: Option<f64>,
+    /// The same of its Redis.
+    pub redis_cpu: Option<f64>,
+    /// Redis commands per request.
+    pub commands: Vec<(String, f64)>,
+}
+
+/// Resident memory in megabytes.
+pub struct Memory {
+    /// Target.
+    pub target: &'static str,
+    /// Before the first request.
+    pub idle: Option<f64>,
+    /// With open streams.
+    pub open: Option<f64>,
+}
+
+impl Cell {
+    /// One line for the terminal while measuring.
+    pub fn line(&self) -> String {
+        let number =
+            |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.0}"));
+        format!(
+            "{:<4} {:>3} clients  {:<6} {:>8.0}/s  p50 {:>8.3} ms  p99 {:>8.3} ms  cpu {:>5} µs  \
+             redis {:>5} µs {:>5} commands",
+            self.kind.name(),
+            self.clients,
+            self.target,
+            self.outcome.rate(),
+            self.outcome.quantile(0.5),
+            self.outcome.quantile(0.99),
+            number(self.cpu),
+            number(self.redis_cpu),
+            number(self.commands()),
+        )
+    }
+
+    fn commands(&self) -> Option<f64> {
+        (!self.commands.is_empty()).then(|| self.commands.iter().map(|(_, calls)| calls).sum())
+    }
+}
+
+impl Report {
+    /// An empty report.
+    pub fn new(options: &Options) -> Self {
+        Self {
+            machine: system::machine(),
+            body_bytes: options.body_bytes,
+            streams: options.streams,
+            cells: Vec::new(),
+            memory: Vec::new(),
+            round_trips: Vec::new(),
+        }
+    }
+
+    /// Failed requests.
+    pub fn failures(&self) -> u64 {
+        self.cells.iter().map(|cell| cell.outcome.failures).sum()
+    }
+
+    /// Prints, and writes the file that was asked for.
+    pub fn publish(&self, options: &Options) -> Result<()> {
+        if options.json {
+            println!("{}", serde_json::to_string_pretty(&self.json())?);
+        } else {
+            println!("{}", self.markdown());
+        }
+        if let Some(path) = &options.write {
+            std::fs::write(path, format!("{PREFACE}\n{}", self.markdown()))?;
+        }
+        Ok(())
+    }
+
+    fn find(&self, target: &str, kind: Kind, clients: usize) -> Option<&Cell> {
+        self.cells
+            .iter()
+            .find(|cell| cell.target == target && cell.kind == kind && cell.clients == clients)
+    }
+
+    fn added(&self, cell: &Cell) -> Option<f64> {
+        let direct = self.find("direct", cell.kind, cell.clients)?;
+        Some(cell.outcome.quantile(0.5) - direct.outcome.quantile(0.5))
+    }
+
+    fn ratio(&self, cell: &Cell, other: &str) -> Option<f64> {
+        Some(cell.outcome.rate() / self.find(other, cell.kind, cell.clients)?.outcome.rate())
+    }
+
+    fn json(&self) -> Value {
+        let cells: Vec<Value> = self
+            .cells
+            .iter()
+            .map(|cell| {
+                json!({
+                    "target": cell.target,
+                    "kind": cell.kind.name(),
+                    "clients": cell.clients,
+                    "requests_per_second": cell.outcome.rate(),
+                    "p50_ms": cell.outcome.quantile(0.5),
+                    "p99_ms": cell.outcome.quantile(0.99),
+                    "added_p50_ms": self.added(cell),
+                    "ratio_to_node": self.ratio(cell, "node"),
+                    "ratio_to_nginx": self.ratio(cell, "nginx"),
+                    "failures": cell.outcome.failures,
+                    "cpu_us_per_request": cell.cpu,
+                    "redis_cpu_us_per_request": cell.redis_cpu,
+                    "redis_commands_per_request": cell.commands(),
+                    "redis_commands":
+                        cell.commands.iter().map(|(n, c)| (n.clone(), json!(c))).collect::<serde_json::Map<_, _>>(),
+                })
+            })
+            .collect();
+        let memory: Vec<Value> = self
+            .memory
+            .iter()
+            .map(|m| json!({ "target": m.target, "idle_mb": m.idle, "open_streams_mb": m.open }))
+            .collect();
+        let trips: serde_json::Map<String, Value> = self
+            .round_trips
+            .iter()
+            .map(|(name, trips)| ((*name).to_owned(), json!(trips)))
+            .collect();
+        json!({
+            "machine": self.machine,
+            "body_bytes": self.body_bytes,
+            "open_streams": self.streams,
+            "load": cells,
+            "memory": memory,
+            "redis_round_trips_before_upstream": trips,
+        })
+    }
+
+    fn markdown(&self) -> String {
+        let mut text = format!(
+            "Machine: {}, shared by load generator, upstream, Redis and the service. Request bodies \
+             of {} bytes; streams of eight deltas.\n\n",
+            self.machine, self.body_bytes
+        );
+        text.push_str(
+            "| answer | clients | target | requests/s | p50 ms | p99 ms | added p50 ms | × nginx | \
+             × Node | Redis commands | cpu µs | Redis cpu µs |\n\
+             |---|---|---|---|---|---|---|---|---|---|---|---|\n",
+        );
+        let show = |value: Option<f64>, digits: usize| {
+            value.map_or("–".to_owned(), |value| format!("{value:.digits$}"))
+        };
+        for cell in &self.cells {
+            let other =
+                |name: &str| if cell.target == name { None } else { self.ratio(cell, name) };
+            let added = if cell.target == "direct" { None } else { self.added(cell) };
+            let _ = writeln!(
+                text,
+                "| {} | {} | {} | {:.0} | {:.2} | {:.2} | {} | {} | {} | {} | {} | {} |",
+                cell.kind.name(),
+                cell.clients,
+                cell.target,
+                cell.outcome.rate(),
+                cell.outcome.quantile(0.5),
+                cell.outcome.quantile(0.99),
+                show(added, 2),
+                show(other("nginx"), 2),
+                show(other("node"), 1),
+                show(cell.commands(), 1),
+                show(cell.cpu, 0),
+                show(cell.redis_cpu, 0),
+            );
+        }
+        if !self.memory.is_empty() {
+            let _ = write!(
+                text,
+                "\n| target | resident idle MB | with {} open streams and 100 KB bodies MB |\n|---|---|---|\n",
+                self.streams
+            );
+            for memory in &self.memory {
+                let (idle, open) = (show(memory.idle, 1), show(memory.open, 1));
+                let _ = writeln!(text, "| {} | {idle} | {open} |", memory.target);
+            }
+        }
+        for (target, trips) in &self.round_trips {
+            let _ = write!(
+                text,
+                "\nSequential Redis round trips of {target} before the upstream request: {trips:.1}\n"
+            );
+        }
+        text
+    }
+}
+
+const PREFACE: &str = "# Benchmarks
+
+Written by `make bench BENCH_ARGS='--write docs/benchmarks.md'`. Load generator and upstream are part of
+the bench, Redis and nginx its children; `crs` runs as in production, with full accounting. A round
+trip is counted by delaying every answer of Redis by 20 ms and looking how much later the upstream
+request arrives. `cpu µs` is processor time of the service per request.
+
+To compare with the Node service, either let the bench start it in a copy of its folder
+(`LEGACY_DIR=/path/to/copy`), or start it yourself with
+`UPSTREAM_HOST_MAP='api.anthropic.com=http://127.0.0.1:9600' node --require tests/conform/redirect.cjs src/app.js` and pass
+`BENCH_UPSTREAM_PORT=9600 LEGACY_URL=http://127.0.0.1:3000 LEGACY_KEY=cr_…` (or `LEGACY_REDIS=redis://…` and
+`LEGACY_ENCRYPTION_KEY=…`, and the bench writes a key and an account there itself).
+";

@@ -1,0 +1,109 @@
+//! What is measured: addresses with their requests.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use compat::store::{RedisConfig, RedisStore};
+use serde_json::json;
+
+use super::{
+    children::Server,
+    load::Load,
+    options::{Kind, Options},
+};
+
+/// One thing to put load on.
+pub struct Target {
+    /// Name in reports.
+    pub name: &'static str,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its process, when it is a child.
+    pub server: Option<Server>,
+    /// Its Redis, when it has one we can ask.
+    pub redis: Option<Redis>,
+    path: &'static str,
+    api_key: String,
+}
+
+/// A database we can ask.
+pub struct Redis {
+    /// Connection.
+    pub store: RedisStore,
+    /// Process, when it is a child.
+    pub pid: Option<u32>,
+}
+
+impl Target {
+    /// Something that passes requests on as they are.
+    pub fn bare(name: &'static str, address: SocketAddr, server: Option<Server>) -> Self {
+        let api_key = "none".to_owned();
+        Self { name, address, server, redis: None, path: "/v1/messages", api_key }
+    }
+
+    /// A relay that knows the key.
+    pub fn relay(
+        name: &'static str,
+        address: SocketAddr,
+        server: Option<Server>,
+        redis: Option<Redis>,
+        api_key: String,
+    ) -> Self {
+        Self { name, address, server, redis, path: "/api/v1/messages", api_key }
+    }
+
+    /// A load of this target.
+    pub fn load(&self, options: &Options, kind: Kind, clients: usize) -> Load {
+        Load {
+            address: self.address,
+            request: self.request(kind, options.body_bytes),
+            marker: match kind {
+                Kind::Json => b"stop_reason",
+                Kind::Sse => b"message_stop",
+            },
+            clients,
+            warm_up: options.warm_up,
+            span: options.span,
+        }
+    }
+
+    /// A request with a body of about that size.
+    pub fn request(&self, kind: Kind, body_bytes: usize) -> Bytes {
+        let mut body = json!({
+            "model": "claude-sonnet-4-20250514",
+            "max_tokens": 1024,
+            "stream": kind == Kind::Sse,
+            "system": "You answer briefly.",
+            "messages": [{ "role": "user", "content": "" }],
+        });
+        let missing = body_bytes.saturating_sub(body.to_string().len());
+        let line = "The quick brown fox jumps over the lazy dog. ";
+        let text: String = line.chars().cycle().take(missing).collect();
+        body["messages"][0]["content"] = text.into();
+        let body = body.to_string();
+        format!(
+            "POST {} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n\
+             x-api-key: {}\r\nanthropic-version: 2023-06-01\r\nUser-Agent: crs-bench/1.0\r\n\
+             Accept: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            self.path,
+            self.address,
+            self.api_key,
+            body.len()
+        )
+        .into()
+    }
+}
+
+/// Reads `redis://:password@host:port/db`.
+pub fn redis_from_url(text: &str) -> Result<RedisStore> {
+    let url = url::Url::parse(text).context("LEGACY_REDIS is no redis:// URL")?;
+    let config = RedisConfig {
+        host: url.host_str().context("LEGACY_REDIS has no host")?.to_owned(),
+        port: url.port().unwrap_or(6379),
+        password: url.password().unwrap_or_default().to_owned(),
+        db: url.path().trim_matches('/').parse().unwrap_or(0),
+        ..RedisConfig::default()
+    };
+    Ok(RedisStore::open(&config)?)
+}
