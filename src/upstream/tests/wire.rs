@@ -114,10 +114,10 @@ async fn the_host_map_moves_the_connection_only() {
 }
 
 #[tokio::test]
-async fn answer_headers_keep_order_and_bytes() {
+async fn answer_headers_are_those_the_runtime_shows() {
     let peer = Peer::answering(
         &b"HTTP/1.1 429 Slow Down\r\nRequest-Id: r1\r\nset-cookie: a\r\nX-B: \xe9\r\nSet-Cookie: b\r\n\
-           content-length: 2\r\n\r\nno"[..],
+           retry-after: 1\r\nx-b: c\r\nRetry-After: 2\r\ncontent-length: 2\r\n\r\nno"[..],
     )
     .await;
     let response = get(&peer.url()).await.unwrap();
@@ -129,7 +129,8 @@ async fn answer_headers_keep_order_and_bytes() {
             ("request-id", "r1"),
             ("set-cookie", "a"),
             ("set-cookie", "b"),
-            ("x-b", "\u{e9}"),
+            ("x-b", "\u{e9}, c"),
+            ("retry-after", "1"),
             ("content-length", "2"),
         ]
     );
