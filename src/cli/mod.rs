@@ -2,6 +2,7 @@
 //! written.
 
 pub mod demo;
+pub mod descriptors;
 mod output;
 mod serve;
 mod setup;

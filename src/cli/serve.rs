@@ -4,11 +4,13 @@ use anyhow::Context;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
+use super::descriptors;
 use crate::{config::Config, logs};
 
 /// Serves until a signal asks to stop and the drain is over.
 pub(super) fn run(config: Config) -> anyhow::Result<()> {
     let logs = logs::start(&config.logs, config.time.offset_hours);
+    descriptors::raise_limit();
     warn_about(&config);
     let runtime = runtime(&config)?;
     let stop = CancellationToken::new();

@@ -25,6 +25,8 @@ fn main() -> ExitCode {
     if arguments.iter().any(|argument| argument == "--list" || argument == "--test") {
         return ExitCode::SUCCESS;
     }
+    // Two connections per stream, and children inherit the limit.
+    crs::cli::descriptors::raise_limit();
     let outcome = options::Options::read(&arguments).and_then(|options| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let report = runtime.block_on(run::all(&options))?;
