@@ -2,8 +2,10 @@
 //!
 //! Every server listens on its own loopback port, keeps nothing on disk and dies with its handle.
 
+mod dump;
 mod proxy;
 mod server;
 
+pub use dump::dump;
 pub use proxy::{CuttingProxy, Fault};
 pub use server::TestRedis;
