@@ -17,5 +17,6 @@ pub mod error;
 pub mod keys;
 pub mod logs;
 pub mod platform;
+pub mod schedule;
 pub mod upstream;
 pub mod wire;

@@ -1,32 +1,23 @@
 //! More JavaScript value semantics that legacy data relies on: `new Date(text)` and `toFixed`.
 
-use jiff::{Timestamp, civil, fmt::rfc2822, tz};
+use jiff::fmt::rfc2822;
+
+use crate::date;
+
+const YEAR_2000_MS: i64 = 946_684_800_000;
 
 /// Milliseconds of `new Date(text)`; `None` is an invalid date.
 ///
-/// Reads ISO dates and date-times (a date-time without zone is local time), and mail/HTTP dates.
-/// Plain digits other than a four-digit year are invalid, except `0`, which V8 takes for the year 2000.
+/// Reads what [`date::date_ms`](crate::date::date_ms) reads, and also mail and HTTP dates (of vendor
+/// headers) and `0`, which V8 takes for the year 2000.
 pub fn date_ms(text: &str) -> Option<i64> {
-    let text = text.trim();
-    if text == "0" {
-        return Some(946_684_800_000);
+    if text.trim() == "0" {
+        return Some(YEAR_2000_MS);
     }
-    let timestamp = if text.bytes().all(|b| b.is_ascii_digit()) {
-        if text.len() != 4 {
-            return None;
-        }
-        let year = text.parse().ok()?;
-        civil::Date::new(year, 1, 1).ok()?.to_zoned(tz::TimeZone::UTC).ok()?.timestamp()
-    } else if let Ok(timestamp) = text.parse::<Timestamp>() {
-        timestamp
-    } else if text.len() == 10 {
-        text.parse::<civil::Date>().ok()?.to_zoned(tz::TimeZone::UTC).ok()?.timestamp()
-    } else if let Ok(local) = text.parse::<civil::DateTime>() {
-        local.to_zoned(tz::TimeZone::system()).ok()?.timestamp()
-    } else {
-        rfc2822::DateTimeParser::new().relaxed_weekday(true).parse_timestamp(text).ok()?
-    };
-    Some(timestamp.as_millisecond())
+    date::date_ms(text).or_else(|| {
+        let parser = rfc2822::DateTimeParser::new().relaxed_weekday(true);
+        parser.parse_timestamp(text.trim()).ok().map(|timestamp| timestamp.as_millisecond())
+    })
 }
 
 /// `value.toFixed(places)` for ordinary amounts: decimal, ties away from zero, no exponent.

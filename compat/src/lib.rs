@@ -1,6 +1,7 @@
 //! The Redis contract of claude-relay-service v1.1.314, both ways: everything written here is read by
 //! the Node service, and the other way round. No HTTP code, and nothing of the relay.
 
+pub mod account_state;
 pub mod admission;
 pub mod api_key_lookup;
 pub mod catalogue;

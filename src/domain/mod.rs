@@ -1,6 +1,7 @@
 //! Plain types shared by every room of the house. Nothing here does I/O or knows a vendor's wire format.
 
 mod account;
+mod anomaly;
 mod dialect;
 mod headers;
 mod ids;
@@ -9,6 +10,7 @@ mod secret;
 mod usage;
 
 pub use account::AccountKind;
+pub use anomaly::{Anomaly, AnomalySink, LogAnomalies};
 pub use dialect::Dialect;
 pub use headers::HeaderList;
 pub use ids::{AccountId, ApiKeyId, RequestId};

@@ -112,6 +112,8 @@ pub struct Entry {
     pub leases: Leases,
     /// Official only: stored Claude Code headers, as JSON text.
     pub captured_headers: Option<String>,
+    /// Bedrock only: whether its credentials decrypt (true for other kinds).
+    pub credentials: bool,
     /// Whether the index set names it.
     pub indexed: bool,
 }

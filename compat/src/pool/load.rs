@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::{DayUsage, Entry, Fields, Group, Kind, Leases, Need, Snapshot};
 use crate::{
+    crypto::Vault,
     number,
     store::{Batch, Cmd, Reply, Store, StoreError},
 };
@@ -131,7 +132,7 @@ impl<'a> Loader<'a> {
                     continue;
                 }
                 reads.extend(account(*kind, id));
-                if *kind == Kind::Console && entry.max_concurrent() > 0 {
+                if *kind == Kind::Console {
                     reads.extend([Read::LeaseCount(id.clone()), Read::LeasesLive(id.clone())]);
                 }
             }
@@ -171,9 +172,7 @@ impl<'a> Loader<'a> {
         let mut quota = false;
         for ((kind, id), fields) in &found.records {
             let field = |name: &str| fields.get(name).map_or("", String::as_str);
-            if *kind == Kind::Console
-                && number::parse_int(field("maxConcurrentTasks")).unwrap_or(0) > 0
-            {
+            if *kind == Kind::Console {
                 reads.extend([Read::LeaseCount(id.clone()), Read::LeasesLive(id.clone())]);
             }
             quota |= matches!(kind, Kind::Console | Kind::Ccr)
@@ -257,7 +256,9 @@ impl<'a> Loader<'a> {
                 found.looked_up.insert((Kind::Bedrock, id.clone()));
                 if let Some(text) = reply.text()? {
                     match serde_json::from_str(&text) {
-                        Ok(document) => drop(found.documents.insert(id.clone(), document)),
+                        Ok(document) => {
+                            found.documents.insert(id.clone(), document);
+                        }
                         Err(_) => found.broken_bedrock = true,
                     }
                 }
@@ -270,17 +271,25 @@ impl<'a> Loader<'a> {
                 }
             }
             Read::Cooldown(kind, id) => {
-                drop(found.cooldowns.insert((*kind, id.clone()), reply.int()?))
+                found.cooldowns.insert((*kind, id.clone()), reply.int()?);
             }
-            Read::LeaseCount(id) => drop(found.lease_counts.insert(id.clone(), reply.int()?)),
-            Read::LeasesLive(id) => drop(found.leases_live.insert(id.clone(), reply.int()?)),
+            Read::LeaseCount(id) => {
+                found.lease_counts.insert(id.clone(), reply.int()?);
+            }
+            Read::LeasesLive(id) => {
+                found.leases_live.insert(id.clone(), reply.int()?);
+            }
             Read::Captured(id) => {
                 if let Some(text) = reply.text()? {
                     found.captured.insert(id.clone(), text);
                 }
             }
-            Read::Group(id) => drop(found.group_fields.insert(id.clone(), reply.map()?)),
-            Read::Members(id) => drop(found.members.insert(id.clone(), ids(reply)?)),
+            Read::Group(id) => {
+                found.group_fields.insert(id.clone(), reply.map()?);
+            }
+            Read::Members(id) => {
+                found.members.insert(id.clone(), ids(reply)?);
+            }
             Read::Settings => found.settings = reply.text()?,
             Read::UserAgent => found.user_agent = reply.text()?,
             Read::UsageIndex => {
@@ -335,7 +344,12 @@ impl<'a> Loader<'a> {
 }
 
 impl Loaded {
-    pub(super) fn into_snapshot(mut self, started: Instant, read_at_ms: i64) -> Snapshot {
+    pub(super) fn into_snapshot(
+        mut self,
+        started: Instant,
+        read_at_ms: i64,
+        vault: &Vault,
+    ) -> Snapshot {
         // The mark beats the set, as in the legacy reader.
         let lists: HashMap<Kind, Vec<Id>> = self
             .wanted_lists
@@ -367,6 +381,7 @@ impl Loaded {
                 };
                 let entry = Entry {
                     kind,
+                    credentials: document.as_ref().is_none_or(|document| opens(document, vault)),
                     fields,
                     document,
                     cooldown_ttl: self.cooldowns.get(&key).copied().unwrap_or(-2),
@@ -418,6 +433,24 @@ impl Loaded {
 fn account(kind: Kind, id: &Id) -> impl Iterator<Item = Read> {
     let captured = (kind == Kind::Official).then(|| Read::Captured(id.clone()));
     [Read::Record(kind, id.clone()), Read::Cooldown(kind, id.clone())].into_iter().chain(captured)
+}
+
+/// Whether a Bedrock record has credentials that decrypt: of its declared type, or else of any.
+fn opens(document: &Value, vault: &Vault) -> bool {
+    let field = |name: &str| {
+        document.get(name).filter(|stored| !matches!(stored, Value::Null | Value::Bool(false)))
+    };
+    let open = |stored: Option<&Value>| stored.map(|stored| vault.open_bedrock(stored).is_ok());
+    let (keys, token) = (field("awsCredentials"), field("bearerToken"));
+    match (document.get("credentialType").and_then(Value::as_str), keys, token) {
+        (Some("access_key"), Some(keys), _) => open(Some(keys)) == Some(true),
+        (Some("bearer_token"), _, Some(token)) => open(Some(token)) == Some(true),
+        // Whatever exists has to open.
+        _ => {
+            let opened = [open(keys), open(token)];
+            opened.iter().any(Option::is_some) && !opened.contains(&Some(false))
+        }
+    }
 }
 
 fn lease_key(id: &str) -> String {

@@ -26,7 +26,8 @@ pub use snapshot::{Group, Snapshot};
 
 use crate::{
     clock::{Clock, LocalCalendar},
-    store::{Store, StoreError},
+    crypto::Vault,
+    store::{Cmd, Store, StoreError},
 };
 
 /// How long a need keeps widening later reads.
@@ -50,6 +51,7 @@ pub struct AccountPool {
     store: Arc<dyn Store>,
     clock: Clock,
     calendar: LocalCalendar,
+    vault: Vault,
     state: Mutex<State>,
     flight: tokio::sync::Mutex<()>,
 }
@@ -67,14 +69,9 @@ struct State {
 
 impl AccountPool {
     /// A pool over `store`; nothing is read yet.
-    pub fn new(store: Arc<dyn Store>, clock: Clock, calendar: LocalCalendar) -> Self {
-        Self {
-            store,
-            clock,
-            calendar,
-            state: Mutex::default(),
-            flight: tokio::sync::Mutex::new(()),
-        }
+    pub fn new(store: Arc<dyn Store>, clock: Clock, calendar: LocalCalendar, vault: Vault) -> Self {
+        let (state, flight) = (Mutex::default(), tokio::sync::Mutex::new(()));
+        Self { store, clock, calendar, vault, state, flight }
     }
 
     /// A snapshot that serves all `needs`. One round trip when the needs were known before or nothing
@@ -132,6 +129,11 @@ impl AccountPool {
         if let Some(current) = &state.current {
             current.patch(kind, id, patch);
         }
+    }
+
+    /// Keeps later reads wide enough for these needs, which the last snapshot already served.
+    pub fn remember_needs(&self, needs: &[Need]) {
+        self.remember(needs, Instant::now());
     }
 
     fn remember(&self, needs: &[Need], now: Instant) {
@@ -198,7 +200,7 @@ impl AccountPool {
         for kind in &loaded.scanned {
             state.last_scan.insert(*kind, started);
         }
-        let snapshot = Arc::new(loaded.into_snapshot(started, now_ms));
+        let snapshot = Arc::new(loaded.into_snapshot(started, now_ms, &self.vault));
         for (at, kind, id, patch) in &state.recent {
             if *at >= started {
                 snapshot.patch(*kind, id, patch);
@@ -207,6 +209,12 @@ impl AccountPool {
         state.current = Some(snapshot.clone());
         Ok(snapshot)
     }
+}
+
+/// Commands that put an account into its kind's index and remove the mark of an empty index.
+pub fn index_repair(kind: Kind, id: &str) -> [Cmd; 2] {
+    let mark = format!("{}:empty", kind.index_key());
+    [Cmd::new("SADD").arg(kind.index_key()).arg(id), Cmd::new("DEL").arg(mark)]
 }
 
 /// How long a snapshot of `size` accounts may be shared: 50 ms, longer for large pools, at most 1 s.

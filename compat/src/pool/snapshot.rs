@@ -46,6 +46,31 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// A snapshot of exactly these accounts, all indexed in the order given.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn of(accounts: impl IntoIterator<Item = Entry>) -> Self {
+        let mut lists: HashMap<Kind, Vec<Arc<str>>> =
+            Kind::ALL.into_iter().map(|kind| (kind, Vec::new())).collect();
+        let mut entries = HashMap::new();
+        for entry in accounts {
+            lists.entry(entry.kind).or_default().push(entry.id.clone());
+            entries.insert((entry.kind, entry.id.clone()), Arc::new(entry));
+        }
+        Self {
+            started: Instant::now(),
+            read_at_ms: 0,
+            settings: None,
+            user_agent: None,
+            looked_up: entries.keys().cloned().collect(),
+            lists,
+            entries: RwLock::new(entries),
+            groups: HashMap::new(),
+            upkeep: HashMap::new(),
+            usage: HashMap::new(),
+            usage_members: Vec::new(),
+        }
+    }
+
     /// One account, if it has a record.
     pub fn get(&self, kind: Kind, id: &str) -> Option<Arc<Entry>> {
         self.entries.read().get(&(kind, Arc::from(id))).cloned()

@@ -32,8 +32,12 @@ struct Bench {
 fn bench() -> Bench {
     let redis = TestRedis::spawn();
     let store = Arc::new(Counting { inner: Arc::new(redis.store()), batches: AtomicUsize::new(0) });
-    let pool =
-        AccountPool::new(store.clone(), Clock::manual(1_784_822_400_000), LocalCalendar::new(8));
+    let pool = AccountPool::new(
+        store.clone(),
+        Clock::manual(1_784_822_400_000),
+        LocalCalendar::new(8),
+        Vault::new("k"),
+    );
     Bench { _redis: redis, store, pool }
 }
 

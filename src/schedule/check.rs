@@ -1,0 +1,143 @@
+//! Whether the account of a sticky session can still serve (contract/anthropic.md §2.6), and the check
+//! of a session's bound account.
+
+use std::sync::Arc;
+
+use compat::{
+    account_state::Family,
+    js,
+    pool::{Entry, Kind},
+};
+
+use super::{Exclusion, Model, model, work::Work};
+
+/// Looks at one account by the rules for sticky sessions. `None` means it can serve.
+pub(super) fn sticky(
+    work: &mut Work<'_>,
+    kind: Kind,
+    id: &str,
+    requested: Model<'_>,
+    family: Option<Family>,
+) -> Option<Exclusion> {
+    let Some(entry) = work.get(kind, id) else { return Some(Exclusion::Missing) };
+    match kind {
+        Kind::Official => official(work, &entry, requested, family),
+        Kind::Console | Kind::Ccr => provider(work, &entry, requested),
+        Kind::Bedrock => bedrock(work, &entry),
+    }
+}
+
+fn official(
+    work: &mut Work<'_>,
+    entry: &Arc<Entry>,
+    requested: Model<'_>,
+    family: Option<Family>,
+) -> Option<Exclusion> {
+    if !entry.active() {
+        return Some(Exclusion::Inactive);
+    }
+    if matches!(entry.status(), "error" | "temp_error") {
+        return Some(Exclusion::Status(entry.status().to_owned()));
+    }
+    if !entry.schedulable() {
+        return Some(Exclusion::Unschedulable);
+    }
+    // An odd model here only makes the mapping useless.
+    if let Some(exclusion) = model::check(entry, requested).unwrap_or(Some(Exclusion::Model)) {
+        return Some(exclusion);
+    }
+    if work.cooling(entry) {
+        return Some(Exclusion::Cooling);
+    }
+    if work.limited(Kind::Official, &entry.id) {
+        return Some(Exclusion::Limited);
+    }
+    work.family_limited(&entry.id, family)
+        .then(|| family.map_or(Exclusion::Limited, Exclusion::FamilyLimited))
+}
+
+/// Console and CCR accounts.
+fn provider(work: &mut Work<'_>, entry: &Arc<Entry>, requested: Model<'_>) -> Option<Exclusion> {
+    let (kind, id) = (entry.kind, entry.id.clone());
+    work.purge_leases(entry);
+    if !entry.active() {
+        return Some(Exclusion::Inactive);
+    }
+    // An overloaded account keeps its sessions while its overload lasts only in the status field; an
+    // unauthorized one passes here to have its quota checked, and is refused below.
+    if !matches!(entry.status(), "active" | "unauthorized" | "overloaded") {
+        return Some(Exclusion::Status(entry.status().to_owned()));
+    }
+    if !entry.schedulable() {
+        return Some(Exclusion::Unschedulable);
+    }
+    if let Some(exclusion) = model::check(entry, requested).unwrap_or(Some(Exclusion::Model)) {
+        return Some(exclusion);
+    }
+    if expired(entry, work.moment.now_ms) {
+        return Some(Exclusion::Expired);
+    }
+    work.check_quota(kind, &id);
+    if work.cooling(entry) {
+        return Some(Exclusion::Cooling);
+    }
+    if work.limited(kind, &id) {
+        return Some(Exclusion::Limited);
+    }
+    if work.quota_spent(kind, &id) {
+        return Some(Exclusion::Quota);
+    }
+    if entry.status() == "unauthorized" {
+        return Some(Exclusion::Status("unauthorized".to_owned()));
+    }
+    if work.overloaded(kind, &id) {
+        return Some(Exclusion::Overloaded);
+    }
+    (kind == Kind::Console && work.slots_full(entry)).then_some(Exclusion::SlotsFull)
+}
+
+fn bedrock(work: &mut Work<'_>, entry: &Arc<Entry>) -> Option<Exclusion> {
+    if !entry.credentials {
+        return Some(Exclusion::Unreadable);
+    }
+    if !truthy_active(entry) {
+        return Some(Exclusion::Inactive);
+    }
+    if !entry.schedulable() {
+        return Some(Exclusion::Unschedulable);
+    }
+    work.cooling(entry).then_some(Exclusion::Cooling)
+}
+
+/// The account that a session is bound to: neither scheduling nor the model are looked at.
+pub(super) fn forced(work: &mut Work<'_>, id: &str) -> Option<Exclusion> {
+    let Some(entry) = work.get(Kind::Official, id) else { return Some(Exclusion::Missing) };
+    if !entry.active() {
+        return Some(Exclusion::Inactive);
+    }
+    if matches!(entry.status(), "error" | "temp_error") {
+        return Some(Exclusion::Status(entry.status().to_owned()));
+    }
+    if work.limited(Kind::Official, id) {
+        return Some(Exclusion::Limited);
+    }
+    work.cooling(&entry).then_some(Exclusion::Cooling)
+}
+
+/// Whether a plan has ended; an unreadable end never comes.
+pub(super) fn expired(entry: &Entry, now_ms: i64) -> bool {
+    let end = entry.get("subscriptionExpiresAt");
+    !end.is_empty() && js::date_ms(end).is_some_and(|end| end <= now_ms)
+}
+
+/// Bedrock records hold real booleans; a sticky check takes any truthy value.
+fn truthy_active(entry: &Entry) -> bool {
+    use serde_json::Value;
+    match entry.document.as_ref().and_then(|document| document.get("isActive")) {
+        Some(Value::Bool(yes)) => *yes,
+        Some(Value::String(text)) => !text.is_empty(),
+        Some(Value::Number(number)) => number.as_f64() != Some(0.0),
+        Some(Value::Null) | None => false,
+        Some(_) => true,
+    }
+}

@@ -1,0 +1,304 @@
+//! Selections recorded from the legacy service at a frozen moment: random accounts, key bindings,
+//! sticky mappings and models, its answer or error, and every key it changed. The same state must lead
+//! here to the same answer and the same keys.
+
+use std::{collections::HashMap, sync::Arc};
+
+use compat::{
+    account_state::UsageCost,
+    clock::{Clock, LocalCalendar},
+    crypto::Vault,
+    pool::{AccountPool, DayUsage},
+    sticky::StickyTtl,
+    store::{Batch, Cmd, Reply, Store},
+    testing::TestRedis,
+    write_behind::WriteBehind,
+};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::{
+    domain::{Anomaly, AnomalySink},
+    schedule::{ForcedAccount, KeyBindings, Model, Rules, Scheduler, SelectError, SelectRequest},
+};
+
+#[derive(Deserialize)]
+struct Recording {
+    now: i64,
+    fallback: bool,
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    n: i64,
+    setup: Vec<Vec<String>>,
+    bindings: Bindings,
+    hash: Option<String>,
+    model: Value,
+    forced: Option<Forced>,
+    result: Outcome,
+    diff: HashMap<String, Option<Stored>>,
+    anomalies: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Bindings {
+    claude: String,
+    console: String,
+    bedrock: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Forced {
+    account_id: String,
+    account_type: String,
+}
+
+#[derive(Deserialize, Debug, PartialEq, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Outcome {
+    account_id: Option<String>,
+    account_type: Option<String>,
+    message: Option<String>,
+    code: Option<String>,
+    reason: Option<String>,
+    ends_at: Option<String>,
+}
+
+#[derive(Deserialize, Debug, PartialEq, Clone)]
+struct Stored {
+    #[serde(rename = "type")]
+    kind: String,
+    value: Value,
+    ttl: i64,
+}
+
+/// The price list that the recording used in place of the real one.
+struct Simple;
+
+impl UsageCost for Simple {
+    #[expect(clippy::cast_precision_loss, reason = "small counts")]
+    fn cost(&self, usage: &DayUsage) -> f64 {
+        (usage.input + usage.output) as f64 / 1000.0
+    }
+}
+
+#[derive(Default)]
+struct Heard(parking_lot::Mutex<Vec<String>>);
+
+impl AnomalySink for Heard {
+    fn report(&self, anomaly: Anomaly) {
+        self.0.lock().push(anomaly.code.to_owned());
+    }
+}
+
+#[tokio::test]
+async fn with_shipped_settings() {
+    replay(include_str!("../../../tests/fixtures/selection/shipped.json")).await;
+}
+
+#[tokio::test]
+async fn with_fallback_renewal_and_blocks() {
+    replay(include_str!("../../../tests/fixtures/selection/fallback.json")).await;
+}
+
+/// Replays any recording: `CRS_SELECTION_RECORDING=/path cargo test … -- --ignored recorded`.
+#[tokio::test]
+#[ignore = "needs a recording of its own"]
+async fn from_a_file() {
+    let path = std::env::var("CRS_SELECTION_RECORDING").unwrap();
+    replay(&std::fs::read_to_string(path).unwrap()).await;
+}
+
+async fn replay(text: &str) {
+    let recording: Recording = serde_json::from_str(text).unwrap();
+    let redis = TestRedis::spawn();
+    let store: Arc<dyn Store> = Arc::new(redis.store());
+    let mut wrong = Vec::new();
+    for case in &recording.cases {
+        if let Err(difference) = run(case, &recording, &store).await {
+            wrong.push(format!("case {}: {difference}", case.n));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} of {} differ:\n{}",
+        wrong.len(),
+        recording.cases.len(),
+        wrong.join("\n")
+    );
+}
+
+async fn run(case: &Case, recording: &Recording, store: &Arc<dyn Store>) -> Result<(), String> {
+    let mut setup = Batch::from(Cmd::new("FLUSHALL"));
+    for words in &case.setup {
+        setup.push(Cmd::Words(words.iter().map(|word| word.clone().into()).collect()));
+    }
+    store.run(setup).await.unwrap();
+    let before = dump(store).await;
+
+    let clock = Clock::manual(recording.now);
+    let calendar = LocalCalendar::new(8);
+    let vault = Vault::new("0123456789abcdef0123456789abcdef");
+    let pool = Arc::new(AccountPool::new(store.clone(), clock.clone(), calendar, vault));
+    let (writes, writer) = WriteBehind::new(store.clone());
+    let writer = tokio::spawn(writer);
+    let heard = Arc::new(Heard::default());
+    let rules = Rules {
+        dedicated_fallback: recording.fallback,
+        console_block_minutes: if recording.fallback { 10 } else { 0 },
+        sticky: StickyTtl::new(1.0, if recording.fallback { 30 } else { 0 }),
+    };
+    let prices = Arc::new(Simple);
+    let scheduler = Scheduler::new(
+        store.clone(),
+        pool,
+        writes.clone(),
+        clock,
+        calendar,
+        prices,
+        heard.clone(),
+        rules,
+    );
+    let text = case.model.to_string();
+    let request = SelectRequest {
+        bindings: KeyBindings {
+            claude: &case.bindings.claude,
+            console: &case.bindings.console,
+            bedrock: &case.bindings.bedrock,
+        },
+        session_hash: case.hash.as_deref(),
+        model: match &case.model {
+            Value::Null => Model::Unspecified,
+            Value::String(name) if name.is_empty() => Model::Unspecified,
+            Value::String(name) => Model::Name(name),
+            _ => Model::NotText(&text),
+        },
+        forced: case.forced.as_ref().map(|forced| ForcedAccount {
+            account_id: &forced.account_id,
+            account_type: &forced.account_type,
+        }),
+    };
+    let prefetched = scheduler.prefetch(request.session_hash).await.unwrap();
+    let answer = match scheduler.select(&request, prefetched).await {
+        Ok(selection) => Outcome {
+            account_id: Some(selection.account.id.to_string()),
+            account_type: Some(selection.kind().as_str().to_owned()),
+            ..Outcome::default()
+        },
+        Err(error) => refusal(&error),
+    };
+    writes.flush().await;
+    let after = dump(store).await;
+    drop((scheduler, writes));
+    writer.await.unwrap();
+
+    if answer != case.result {
+        return Err(format!("{:?}, legacy: {:?}", answer, case.result));
+    }
+    let changes = difference(&before, &after);
+    let mut keys: Vec<&String> = changes.keys().chain(case.diff.keys()).collect();
+    keys.sort();
+    keys.dedup();
+    for key in keys {
+        let (ours, theirs) = (changes.get(key), case.diff.get(key));
+        let same = match (ours, theirs) {
+            (Some(Some(a)), Some(Some(b))) => {
+                a.kind == b.kind && equal(a, b) && (a.ttl - b.ttl).abs() < 20
+            }
+            (Some(None), Some(None)) => true,
+            // A remnant without an id is deleted by the legacy listing and left alone here.
+            (None, Some(None)) => key.starts_with("claude_console_account:"),
+            _ => false,
+        };
+        if !same {
+            return Err(format!("{key}: {ours:?}, legacy: {theirs:?}"));
+        }
+    }
+    let heard = std::mem::take(&mut *heard.0.lock());
+    if heard != case.anomalies {
+        return Err(format!("reported {heard:?}, legacy: {:?}", case.anomalies));
+    }
+    Ok(())
+}
+
+fn refusal(error: &SelectError) -> Outcome {
+    let mut outcome = Outcome { message: Some(error.to_string()), ..Outcome::default() };
+    match error {
+        SelectError::SessionBinding { .. } => {
+            outcome.code = Some("SESSION_BINDING_ACCOUNT_UNAVAILABLE".into());
+        }
+        SelectError::DedicatedLimited { ends_at, .. } => {
+            outcome.code = Some("CLAUDE_DEDICATED_RATE_LIMITED".into());
+            outcome.ends_at.clone_from(ends_at);
+        }
+        SelectError::DedicatedUnavailable { reason, .. } => {
+            outcome.code = Some("CLAUDE_DEDICATED_UNAVAILABLE".into());
+            outcome.reason = Some(reason.as_str().into());
+        }
+        SelectError::ConsoleFull => outcome.code = Some("CONSOLE_ACCOUNT_CONCURRENCY_FULL".into()),
+        _ => {}
+    }
+    outcome
+}
+
+/// Equal values; the members of a set come in any order.
+fn equal(a: &Stored, b: &Stored) -> bool {
+    let members = |stored: &Stored| {
+        let mut texts: Vec<String> =
+            stored.value.as_array().into_iter().flatten().map(Value::to_string).collect();
+        texts.sort();
+        texts
+    };
+    a.value == b.value || a.kind == "set" && members(a) == members(b)
+}
+
+fn difference(
+    before: &HashMap<String, Stored>,
+    after: &HashMap<String, Stored>,
+) -> HashMap<String, Option<Stored>> {
+    let same = |a: &Stored, b: &Stored| {
+        a.value == b.value && (a.ttl == -1) == (b.ttl == -1) && (a.ttl - b.ttl).abs() < 20
+    };
+    before
+        .keys()
+        .chain(after.keys())
+        .filter(|key| match (before.get(*key), after.get(*key)) {
+            (Some(a), Some(b)) => !same(a, b),
+            _ => true,
+        })
+        .map(|key| (key.clone(), after.get(key).cloned()))
+        .collect()
+}
+
+async fn dump(store: &Arc<dyn Store>) -> HashMap<String, Stored> {
+    let one = |cmd: Cmd| async move { store.run(cmd.into()).await.unwrap().remove(0) };
+    let mut found = HashMap::new();
+    for key in one(Cmd::new("KEYS").arg("*")).await.texts().unwrap() {
+        let kind = one(Cmd::new("TYPE").arg(&key)).await.text().unwrap().unwrap();
+        let ttl = one(Cmd::new("TTL").arg(&key)).await.int().unwrap();
+        let value = match kind.as_str() {
+            "hash" => {
+                let map = one(Cmd::new("HGETALL").arg(&key)).await.map().unwrap();
+                Value::Object(map.into_iter().map(|(k, v)| (k, Value::from(v))).collect())
+            }
+            "set" => one(Cmd::new("SMEMBERS").arg(&key)).await.texts().unwrap().into(),
+            "zset" => {
+                let range = Cmd::new("ZRANGE").arg(&key).arg(0_i64).arg(-1_i64).arg("WITHSCORES");
+                one(range).await.texts().unwrap().into()
+            }
+            "list" => {
+                let range = Cmd::new("LRANGE").arg(&key).arg(0_i64).arg(-1_i64);
+                one(range).await.texts().unwrap().into()
+            }
+            _ => match one(Cmd::new("GET").arg(&key)).await {
+                Reply::Nil => Value::Null,
+                reply => reply.text().unwrap().into(),
+            },
+        };
+        found.insert(key, Stored { kind, value, ttl });
+    }
+    found
+}
