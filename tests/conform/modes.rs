@@ -64,6 +64,7 @@ pub async fn main(arguments: &[String]) -> Result<bool> {
     let project = Project { root, rules, known, sources };
     match options.mode.as_str() {
         "record" => record(&project, &options).await,
+        "verify" => verify(&project, &options).await,
         "live" => live(&project, &options).await,
         "show" => show(&project, &options).await,
         _ => replay(&project, &options).await,
@@ -87,7 +88,7 @@ fn options(arguments: &[String]) -> Result<Options> {
         let mut value =
             || rest.next().cloned().with_context(|| format!("{argument} needs a value"));
         match argument.as_str() {
-            "record" | "live" | "replay" | "show" => options.mode.clone_from(argument),
+            "record" | "verify" | "live" | "replay" | "show" => options.mode.clone_from(argument),
             "--filter" => options.filter.push(value()?),
             "--legacy" => options.legacy = Some(value()?.into()),
             "--legacy-url" => options.legacy_url = Some(value()?),
@@ -243,6 +244,20 @@ async fn replay(project: &Project, options: &Options) -> Result<bool> {
     let observed = observe_all(project, &launch_crs(options), options.jobs).await;
     let outcomes = observed
         .into_iter()
+        .map(|(name, observation, seconds)| {
+            let golden = golden(project, &name);
+            outcome(project, name, golden, observation, seconds)
+        })
+        .collect();
+    Ok(conclude(project, outcomes, options))
+}
+
+/// Compares the legacy service with its own goldens: what shows up is noise without a rule, or
+/// another version of the service.
+async fn verify(project: &Project, options: &Options) -> Result<bool> {
+    let observed =
+        observe_all(project, &launch_legacy(project, options)?, options.jobs).await.into_iter();
+    let outcomes = observed
         .map(|(name, observation, seconds)| {
             let golden = golden(project, &name);
             outcome(project, name, golden, observation, seconds)

@@ -121,7 +121,6 @@ impl StandIn {
                 "complete" => {}
                 "reset" => {
                     // No bytes after this: the kernel answers the peer's data with RST.
-                    drop((reader, write));
                     let _ = stream.set_zero_linger();
                     return Ok(());
                 }
