@@ -2,11 +2,13 @@
 
 pub mod headers;
 pub mod prompt_similarity;
+pub mod sanitize;
 mod session;
 #[cfg(test)]
 mod tests;
 mod usage;
 pub mod user_id;
+pub mod warmup;
 
 pub use session::{is_old_session, session_hash};
 pub use usage::{UNKNOWN_MODEL, UsageTap, usage_of_reply};
