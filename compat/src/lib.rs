@@ -15,6 +15,7 @@ pub mod keys;
 pub mod lock;
 pub mod lua;
 pub mod number;
+pub mod overview;
 pub mod pool;
 pub mod queue;
 pub mod rate_window;

@@ -2,3 +2,4 @@
 
 pub mod middleware;
 pub mod server;
+pub mod service;

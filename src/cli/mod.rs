@@ -3,6 +3,7 @@
 
 pub mod demo;
 pub mod descriptors;
+mod facts;
 mod output;
 mod serve;
 mod setup;
@@ -12,6 +13,7 @@ use std::{path::Path, process::ExitCode};
 use clap::{Parser, Subcommand};
 
 use crate::config::{Config, ConfigError};
+pub use facts::StoreFacts;
 pub use output::Output;
 
 /// Command line of `crs`.

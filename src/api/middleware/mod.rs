@@ -34,7 +34,6 @@ use axum::{
     },
 };
 use bytes::BytesMut;
-use compat::clock::Clock;
 use http_body_util::BodyExt;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -99,8 +98,11 @@ const METHODS: [&str; 33] = [
 /// Rewrites a browser's headers; the rules belong to key admission.
 pub type BrowserRewrite = fn(&mut HeaderList) -> bool;
 
+/// Now, in milliseconds since the epoch.
+pub type Now = Arc<dyn Fn() -> i64 + Send + Sync>;
+
 /// Settings of the front.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct FrontSettings {
     /// Cross-origin rules.
     pub cors: Cors,
@@ -113,7 +115,7 @@ pub struct FrontSettings {
     /// Makes browsers look like the command-line client.
     pub browser_rewrite: BrowserRewrite,
     /// Source of time.
-    pub clock: Clock,
+    pub now: Now,
 }
 
 impl FrontSettings {
@@ -122,7 +124,7 @@ impl FrontSettings {
         server: &ServerConfig,
         limits: &LimitsConfig,
         browser_rewrite: BrowserRewrite,
-        clock: Clock,
+        now: Now,
     ) -> Self {
         Self {
             cors: if server.enable_cors { Cors::Permissive } else { Cors::BuiltIn },
@@ -130,7 +132,7 @@ impl FrontSettings {
             development: server.development,
             trust_proxy: server.trust_proxy,
             browser_rewrite,
-            clock,
+            now,
         }
     }
 }
@@ -144,7 +146,8 @@ pub struct Front {
 }
 
 impl Front {
-    /// A front before `router`, whose routes find an [`Arrival`] in each request's extensions.
+    /// A front before `router`, whose routes find an [`Arrival`] in each request's extensions. Headers
+    /// and body are there alone, not in the request.
     pub fn new(settings: FrontSettings, router: Router) -> Self {
         Self { settings: Arc::new(settings), router, empty: body::empty() }
     }
@@ -217,7 +220,7 @@ impl Front {
             return (answer::too_large(mib), None);
         }
         let started = Instant::now();
-        let received_ms = settings.clock.now_ms();
+        let received_ms = (settings.now)();
         let request_id = arrival::new_request_id();
         if let Ok(value) = HeaderValue::from_str(request_id.as_str()) {
             standing.insert("x-request-id", value);
@@ -320,7 +323,7 @@ impl Front {
             status,
             message,
             request_id: request_id.as_str(),
-            now: &iso_time(self.settings.clock.now_ms()),
+            now: &iso_time((self.settings.now)()),
             development: self.settings.development.then(|| (method.as_str(), url)),
         })
     }

@@ -17,7 +17,7 @@ fn front(change: impl FnOnce(&mut FrontSettings)) -> Front {
         development: false,
         trust_proxy: false,
         browser_rewrite: |_| false,
-        clock: Clock::manual(1_700_000_000_000),
+        now: Arc::new(|| 1_700_000_000_000),
     };
     change(&mut settings);
     let long = "x".repeat(1100);

@@ -3,7 +3,6 @@
 
 use axum::{Router, body::Body, extract::Request as AxumRequest, http::Response, routing::get};
 use bytes::Bytes;
-use compat::clock::Clock;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     sync::mpsc,
@@ -48,7 +47,7 @@ async fn start(max_connections: u32, drain: Duration) -> Running {
             development: false,
             trust_proxy: false,
             browser_rewrite: |_| false,
-            clock: Clock::system(),
+            now: Arc::new(|| 0),
         },
         router,
     );
