@@ -11,6 +11,7 @@ use compat::{
     clock::iso,
     crypto,
     date::date_ms,
+    number::parse_int,
     record::ApiKey,
     store::StoreError,
 };
@@ -111,6 +112,10 @@ impl Keys {
             let mut record = ApiKey::from_fields(&read.found.id, read.found.fields.clone());
             if !record.is_active {
                 return Err(Refusal::InvalidKey(KeyFault::Disabled).into());
+            }
+            if record.awaits_activation() && is_unreadable(read.found.fields.get("activationDays"))
+            {
+                return Err(Refusal::InvalidKey(KeyFault::Internal).into());
             }
             if record.awaits_activation() && !self.activate(&mut record).await? {
                 read = self.fetch(hash).await.map_err(unavailable)?.ok_or_else(not_found)?;
@@ -237,6 +242,11 @@ impl Keys {
         }
         keys.insert(hash, known);
     }
+}
+
+/// A period that is no number names no end of life, and the legacy service fails on it.
+fn is_unreadable(days: Option<&String>) -> bool {
+    days.is_some_and(|text| !text.is_empty() && parse_int(text).is_none())
 }
 
 fn check_owner(owner: Option<&str>) -> Result<(), KeyFault> {
