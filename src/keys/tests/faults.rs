@@ -10,7 +10,7 @@ async fn behind_proxy(fields: &[(&str, &str)]) -> (Bench, CuttingProxy) {
     let proxy = CuttingProxy::start(redis.addr()).await.unwrap();
     let config = RedisConfig {
         port: proxy.addr().port(),
-        timeout: Duration::from_millis(100),
+        timeout: Duration::from_millis(300),
         ..RedisConfig::default()
     };
     (Bench::on(redis, &config, fields).await, proxy)

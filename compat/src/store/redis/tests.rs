@@ -128,7 +128,7 @@ async fn a_silent_server_times_out_and_is_left() {
     let proxy = CuttingProxy::start(redis.addr()).await.unwrap();
     let config = RedisConfig {
         port: proxy.addr().port(),
-        timeout: Duration::from_millis(60),
+        timeout: Duration::from_millis(250),
         ..RedisConfig::default()
     };
     let store = RedisStore::open(&config).unwrap();
