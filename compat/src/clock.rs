@@ -16,7 +16,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-pub use calendar::{LocalCalendar, iso, minute_number, parse_iso, utc_date};
+pub use calendar::{LocalCalendar, iso, minute_number, utc_date};
 
 /// Source of the current time in epoch milliseconds; a manual one in tests.
 #[derive(Clone)]

@@ -3,6 +3,7 @@
 use jiff::{
     Span,
     civil::DateTime,
+    fmt::rfc2822,
     tz::{Offset, TimeZone},
 };
 
@@ -10,9 +11,22 @@ use jiff::{
 ///
 /// Reads the ISO forms (`2025-01-31`, `2025-01-31T08:00`, with seconds, fraction, `Z` or offset) and the
 /// same with a space between date and time. A date alone is UTC; a time without offset is in the
-/// machine's own time zone, as in Node. Other spellings that Node guesses at are not read.
+/// machine's own time zone, as in Node. Mail and HTTP dates are read too, and `0`, which V8 takes for the
+/// year 2000. Other spellings that Node guesses at are not read.
 pub fn date_ms(text: &str) -> Option<i64> {
     let text = text.trim();
+    if text == "0" {
+        return Some(YEAR_2000_MS);
+    }
+    iso_ms(text).or_else(|| {
+        let mail = rfc2822::DateTimeParser::new().relaxed_weekday(true);
+        Some(mail.parse_timestamp(text).ok()?.as_millisecond())
+    })
+}
+
+const YEAR_2000_MS: i64 = 946_684_800_000;
+
+fn iso_ms(text: &str) -> Option<i64> {
     let (date, time) = match text.find(['T', 't', ' ']) {
         Some(at) => (text.get(..at)?, Some(text.get(at + 1..)?)),
         None => (text, None),
@@ -131,6 +145,10 @@ mod tests {
     #[case("2025-01-31T24:00:00Z", Some(1_738_368_000_000))]
     #[case("2025-01-31T24:00:01Z", None)]
     #[case("2025-01-00", None)]
+    #[case("2025", Some(1_735_689_600_000))]
+    #[case("Fri, 31 Jan 2025 08:00:00 GMT", Some(1_738_310_400_000))]
+    #[case("0", Some(946_684_800_000))]
+    #[case("1738310400", None)]
     #[case("soon", None)]
     #[case("", None)]
     #[case("1738310400000", None)]

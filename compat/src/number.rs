@@ -40,13 +40,36 @@ pub fn round6(value: f64) -> f64 {
     if !value.is_finite() || value.abs() >= 1e21 {
         return value;
     }
-    // Exact halves of 1e-6 that a double can hold are odd multiples of 1/128; formatting would round
-    // those to even.
-    let eighths = value.abs() * 128.0;
-    if eighths.fract() == 0.0 && eighths % 2.0 == 1.0 {
-        return ((value.abs() * 1e6).floor() + 1.0) / 1e6 * value.signum();
+    to_fixed(value, 6).parse().unwrap_or(value)
+}
+
+/// `value.toFixed(places)` for ordinary amounts: decimal, ties away from zero, no exponent.
+pub fn to_fixed(value: f64, places: usize) -> String {
+    // 60 digits after the point spell every tie of two places exactly.
+    let exact = format!("{:.60}", value.abs());
+    let Some(point) = exact.find('.') else { return exact };
+    let cut = point + 1 + places;
+    let mut digits: Vec<u8> = exact.as_bytes()[..cut].to_vec();
+    if exact.as_bytes()[cut] >= b'5' {
+        let mut carry = true;
+        for digit in digits.iter_mut().rev().filter(|digit| **digit != b'.') {
+            if *digit == b'9' {
+                *digit = b'0';
+            } else {
+                *digit += 1;
+                carry = false;
+                break;
+            }
+        }
+        if carry {
+            digits.insert(0, b'1');
+        }
     }
-    format!("{value:.6}").parse().unwrap_or(value)
+    if places == 0 {
+        digits.pop();
+    }
+    let text = String::from_utf8_lossy(&digits).into_owned();
+    if value < 0.0 { format!("-{text}") } else { text }
 }
 
 /// `Math.round`: to the nearest integer, halves upwards.
@@ -190,6 +213,18 @@ mod tests {
     #[case(12.3456785, 12.345678)]
     fn six_decimals(#[case] value: f64, #[case] rounded: f64) {
         assert_eq!(js(round6(value)), js(rounded));
+    }
+
+    #[rstest]
+    #[case(0.125, 2, "0.13")]
+    #[case(1.005, 2, "1.00")]
+    #[case(9.995, 2, "9.99")]
+    #[case(99.999, 2, "100.00")]
+    #[case(2.5, 0, "3")]
+    #[case(0.0, 2, "0.00")]
+    #[case(-0.0078125, 6, "-0.007813")]
+    fn fixed_places(#[case] value: f64, #[case] places: usize, #[case] text: &str) {
+        assert_eq!(to_fixed(value, places), text);
     }
 
     #[rstest]

@@ -7,8 +7,8 @@ use super::{ConfigError, reader::Reader};
 /// Settings that the legacy service has no counterpart for.
 #[derive(Clone, Debug)]
 pub struct ServiceConfig {
-    /// `CRS_INSTANCE` (`default`): names this instance's journal in Redis; two instances on one Redis
-    /// need two names.
+    /// `CRS_INSTANCE` (`default`): names this instance's journal in Redis, for people. Instances may
+    /// share a name, as each journal has an id of its own.
     pub instance: String,
     /// `CRS_DATA_DIR` (`data`): `init.json`, price files and the usage journal.
     pub data_dir: PathBuf,

@@ -202,11 +202,7 @@ pub const SETTINGS: &[Setting] = &[
     own("CRS_DRAIN_TIMEOUT_SECONDS", "300", "How long open streams may run on after SIGTERM."),
     own("CRS_WORKER_THREADS", "number of cores", "Threads that serve requests."),
     own("CRS_REDIS_TIMEOUT_MS", "500", "Longest wait for one Redis call."),
-    own(
-        "CRS_INSTANCE",
-        "default",
-        "Name of this instance's usage journal; two instances on one Redis need two names.",
-    ),
+    own("CRS_INSTANCE", "default", "Name of this instance in the keys of its usage journal."),
     own("CRS_DATA_DIR", "data", "Folder of `init.json`, price files and the usage journal."),
     own(
         "CRS_FLUSH_WINDOW_MS",

@@ -126,17 +126,6 @@ pub fn minute_number(epoch_ms: i64) -> i64 {
     epoch_ms.div_euclid(60_000)
 }
 
-/// Reads a date text of a record into epoch milliseconds: full ISO with zone, ISO without zone and date
-/// alone (both taken as UTC). Unreadable text gives `None`.
-pub fn parse_iso(text: &str) -> Option<i64> {
-    let text = text.trim();
-    if let Ok(at) = text.parse::<Timestamp>() {
-        return Some(at.as_millisecond());
-    }
-    let at: DateTime = text.parse().ok()?;
-    Offset::UTC.to_timestamp(at).ok().map(Timestamp::as_millisecond)
-}
-
 fn civil(epoch_ms: i64) -> DateTime {
     Offset::UTC.to_datetime(Timestamp::from_millisecond(epoch_ms).unwrap_or_default())
 }

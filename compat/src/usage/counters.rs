@@ -7,6 +7,8 @@ use super::{
     write_set::{Change, Hashes},
 };
 
+use crate::keys;
+
 const DAY: i64 = 86_400;
 const DAILY_TTL: i64 = 32 * DAY;
 const MONTHLY_TTL: i64 = 365 * DAY;
@@ -119,7 +121,7 @@ impl Classes {
     }
 }
 
-/// Key parts of one local hour.
+/// Key parts of one local hour: `YYYY-MM-DD`, `YYYY-MM`, `HH`.
 pub(super) struct Dates {
     pub(super) date: String,
     pub(super) month: String,
@@ -130,7 +132,11 @@ impl Dates {
     pub(super) fn of(settings: &UsageSettings, hour_number: i64) -> Self {
         let calendar = settings.calendar;
         let at = calendar.hour_start_ms(hour_number);
-        Self { date: calendar.date(at), month: calendar.month(at), hour: calendar.hour(at) }
+        Self {
+            date: calendar.date(at),
+            month: calendar.month(at),
+            hour: format!("{:02}", calendar.hour_of_day(at)),
+        }
     }
 }
 
@@ -156,7 +162,7 @@ pub(super) fn count(
 /// Counters of one UTC minute; `ttl` in seconds.
 pub(super) fn count_minute(change: &mut Change, minute: i64, ttl: i64, sums: &Sums) {
     let all = sums.classes(sums.output);
-    let key = format!("system:metrics:minute:{minute}");
+    let key = keys::minute_metrics(minute);
     let fields = change.hashes.of(&key);
     fields.add("requests", all.requests);
     fields.add("totalTokens", all.all());
@@ -185,14 +191,14 @@ fn count_key(change: &mut Change, dates: &Dates, key: &str, model: &str, sums: &
     let Dates { date, month, hour } = dates;
     let classes = sums.classes(sums.output);
 
-    let total = change.hashes.of(&format!("usage:{key}"));
+    let total = change.hashes.of(&keys::usage(key));
     classes.totals().into_iter().for_each(|(field, n)| total.add(field, n));
     if sums.long_requests > 0 {
         total.add("totalLongContextInputTokens", sums.long_input);
         total.add("totalLongContextOutputTokens", sums.long_output);
         total.add("totalLongContextRequests", sums.long_requests);
     }
-    let daily = format!("usage:daily:{key}:{date}");
+    let daily = keys::usage_daily(key, date);
     if sums.long_requests > 0 {
         let daily = change.hashes.of(&daily);
         daily.add("longContextInputTokens", sums.long_input);
@@ -201,60 +207,60 @@ fn count_key(change: &mut Change, dates: &Dates, key: &str, model: &str, sums: &
     }
     for (name, ttl) in [
         (daily, DAILY_TTL),
-        (format!("usage:monthly:{key}:{month}"), MONTHLY_TTL),
-        (format!("usage:hourly:{key}:{hour}"), HOURLY_TTL),
+        (keys::usage_monthly(key, month), MONTHLY_TTL),
+        (keys::usage_hourly(key, date, hour), HOURLY_TTL),
     ] {
         change.hashes.of(&name).add("tokens", classes.core());
         period(change, name, ttl, classes);
     }
     for (name, ttl) in [
-        (format!("usage:model:daily:{model}:{date}"), DAILY_TTL),
-        (format!("usage:model:monthly:{model}:{month}"), MONTHLY_TTL),
-        (format!("usage:model:hourly:{model}:{hour}"), HOURLY_TTL),
+        (keys::usage_model_daily(model, date), DAILY_TTL),
+        (keys::usage_model_monthly(model, month), MONTHLY_TTL),
+        (keys::usage_model_hourly(model, date, hour), HOURLY_TTL),
     ] {
         period(change, name, ttl, classes);
     }
     for (name, ttl) in [
-        (format!("usage:{key}:model:daily:{model}:{date}"), DAILY_TTL),
-        (format!("usage:{key}:model:monthly:{model}:{month}"), MONTHLY_TTL),
-        (format!("usage:{key}:model:hourly:{model}:{hour}"), HOURLY_TTL),
+        (keys::usage_key_model_daily(key, model, date), DAILY_TTL),
+        (keys::usage_key_model_monthly(key, model, month), MONTHLY_TTL),
+        (keys::usage_key_model_hourly(key, model, date, hour), HOURLY_TTL),
     ] {
         micro_costs(&mut change.hashes, &name, sums);
         period(change, name, ttl, classes);
     }
-    let alltime = format!("usage:{key}:model:alltime:{model}");
+    let alltime = keys::usage_key_model_total(key, model);
     classes.base().into_iter().for_each(|(field, n)| change.hashes.of(&alltime).add(field, n));
     micro_costs(&mut change.hashes, &alltime, sums);
 }
 
 fn count_global(change: &mut Change, dates: &Dates, sums: &Sums) {
     let classes = sums.classes(sums.output);
-    let total = change.hashes.of("usage:global:total");
+    let total = change.hashes.of(keys::USAGE_TOTAL);
     classes.base().into_iter().for_each(|(field, n)| total.add(field, n));
     total.add("allTokens", classes.all());
-    period(change, format!("usage:global:daily:{}", dates.date), DAILY_TTL, classes);
-    period(change, format!("usage:global:monthly:{}", dates.month), MONTHLY_TTL, classes);
+    period(change, keys::usage_total_daily(&dates.date), DAILY_TTL, classes);
+    period(change, keys::usage_total_monthly(&dates.month), MONTHLY_TTL, classes);
 }
 
 fn count_account(change: &mut Change, dates: &Dates, account: &str, model: &str, sums: &Sums) {
     let Dates { date, month, hour } = dates;
     let classes = sums.classes(sums.account_output);
 
-    let total = change.hashes.of(&format!("account_usage:{account}"));
+    let total = change.hashes.of(&keys::account_usage(account));
     classes.totals().into_iter().for_each(|(field, n)| total.add(field, n));
     if sums.long_requests > 0 {
         total.add("totalLongContextInputTokens", sums.long_input);
         total.add("totalLongContextOutputTokens", sums.long_account_output);
         total.add("totalLongContextRequests", sums.long_requests);
     }
-    let daily = format!("account_usage:daily:{account}:{date}");
+    let daily = keys::account_usage_daily(account, date);
     if sums.long_requests > 0 {
         let daily = change.hashes.of(&daily);
         daily.add("longContextInputTokens", sums.long_input);
         daily.add("longContextOutputTokens", sums.long_account_output);
         daily.add("longContextRequests", sums.long_requests);
     }
-    let hourly = format!("account_usage:hourly:{account}:{hour}");
+    let hourly = keys::account_usage_hourly(account, date, hour);
     let by_model = change.hashes.of(&hourly);
     for (field, n) in classes.base() {
         by_model.add(format!("model:{model}:{field}"), n);
@@ -262,16 +268,16 @@ fn count_account(change: &mut Change, dates: &Dates, account: &str, model: &str,
     by_model.add(format!("model:{model}:allTokens"), classes.all());
     for (name, ttl) in [
         (daily, DAILY_TTL),
-        (format!("account_usage:monthly:{account}:{month}"), MONTHLY_TTL),
+        (keys::account_usage_monthly(account, month), MONTHLY_TTL),
         (hourly, HOURLY_TTL),
     ] {
         change.hashes.of(&name).add("tokens", classes.core());
         period(change, name, ttl, classes);
     }
     for (name, ttl) in [
-        (format!("account_usage:model:daily:{account}:{model}:{date}"), DAILY_TTL),
-        (format!("account_usage:model:monthly:{account}:{model}:{month}"), MONTHLY_TTL),
-        (format!("account_usage:model:hourly:{account}:{model}:{hour}"), HOURLY_TTL),
+        (keys::account_usage_model_daily(account, model, date), DAILY_TTL),
+        (keys::account_usage_model_monthly(account, model, month), MONTHLY_TTL),
+        (keys::account_usage_model_hourly(account, model, date, hour), HOURLY_TTL),
     ] {
         period(change, name, ttl, classes);
     }
@@ -297,23 +303,23 @@ fn micro_costs(hashes: &mut Hashes, name: &str, sums: &Sums) {
 
 fn index_key(change: &mut Change, dates: &Dates, key: &str, model: &str) {
     let Dates { date, month, hour } = dates;
-    change.index(format!("usage:daily:index:{date}"), key.to_owned(), DAILY_TTL);
-    change.index(format!("usage:hourly:index:{hour}"), key.to_owned(), HOURLY_TTL);
-    change.index(format!("usage:model:daily:index:{date}"), model.to_owned(), DAILY_TTL);
-    change.index(format!("usage:model:hourly:index:{hour}"), model.to_owned(), HOURLY_TTL);
-    change.index(format!("usage:model:monthly:index:{month}"), model.to_owned(), MONTHLY_TTL);
+    change.index(keys::usage_daily_index(date), key.to_owned(), DAILY_TTL);
+    change.index(keys::usage_hourly_index(date, hour), key.to_owned(), HOURLY_TTL);
+    change.index(keys::usage_model_daily_index(date), model.to_owned(), DAILY_TTL);
+    change.index(keys::usage_model_hourly_index(date, hour), model.to_owned(), HOURLY_TTL);
+    change.index(keys::usage_model_monthly_index(month), model.to_owned(), MONTHLY_TTL);
     let pair = format!("{key}:{model}");
-    change.index(format!("usage:keymodel:daily:index:{date}"), pair.clone(), DAILY_TTL);
-    change.index(format!("usage:keymodel:hourly:index:{hour}"), pair, HOURLY_TTL);
+    change.index(keys::usage_key_model_daily_index(date), pair.clone(), DAILY_TTL);
+    change.index(keys::usage_key_model_hourly_index(date, hour), pair, HOURLY_TTL);
     // The one index without a life and without an "empty" marker.
-    change.member("usage:model:monthly:months".to_owned(), month.clone());
+    change.member(keys::USAGE_MONTHS.to_owned(), month.clone());
 }
 
 fn index_account(change: &mut Change, dates: &Dates, account: &str, model: &str) {
     let Dates { date, hour, .. } = dates;
     let pair = format!("{account}:{model}");
-    change.index(format!("account_usage:hourly:index:{hour}"), account.to_owned(), HOURLY_TTL);
-    change.index(format!("account_usage:model:hourly:index:{hour}"), pair.clone(), HOURLY_TTL);
-    change.index(format!("account_usage:daily:index:{date}"), account.to_owned(), DAILY_TTL);
-    change.index(format!("account_usage:model:daily:index:{date}"), pair, DAILY_TTL);
+    change.index(keys::account_usage_hourly_index(date, hour), account.to_owned(), HOURLY_TTL);
+    change.index(keys::account_usage_model_hourly_index(date, hour), pair.clone(), HOURLY_TTL);
+    change.index(keys::account_usage_daily_index(date), account.to_owned(), DAILY_TTL);
+    change.index(keys::account_usage_model_daily_index(date), pair, DAILY_TTL);
 }

@@ -3,7 +3,9 @@
 use serde_json::{Map, Value};
 
 use crate::{
-    clock::{LocalCalendar, parse_iso},
+    clock::LocalCalendar,
+    date::date_ms,
+    keys,
     number::{self, parse_int},
     store::{Batch, Cmd, Reply, Store, StoreError},
 };
@@ -34,15 +36,15 @@ pub async fn usage_stats(
     options: StatsOptions,
 ) -> Result<Value, StoreError> {
     let mut batch = Batch::new();
-    batch.push(Cmd::new("HGETALL").arg(format!("usage:{key_id}")));
-    let daily = format!("usage:daily:{key_id}:{}", calendar.date(now_ms));
+    batch.push(Cmd::new("HGETALL").arg(keys::usage(key_id)));
+    let daily = keys::usage_daily(key_id, calendar.date(now_ms));
     batch.push(Cmd::new("HGETALL").arg(daily));
-    let monthly = format!("usage:monthly:{key_id}:{}", calendar.month(now_ms));
+    let monthly = keys::usage_monthly(key_id, calendar.month(now_ms));
     batch.push(Cmd::new("HGETALL").arg(monthly));
-    batch.push(Cmd::new("HGET").arg(format!("apikey:{key_id}")).arg("createdAt"));
+    batch.push(Cmd::new("HGET").arg(keys::api_key(key_id)).arg("createdAt"));
     if let Some(count) = options.records {
         let last = i64::try_from(count.saturating_sub(1)).unwrap_or(i64::MAX);
-        let records = format!("usage:records:{key_id}");
+        let records = keys::usage_records(key_id);
         batch.push(Cmd::new("LRANGE").arg(records).arg(0_i64).arg(last));
     }
     let mut replies = store.run(batch).await?.into_iter();
@@ -120,7 +122,7 @@ impl Fields {
 fn averages(total: &Fields, created: Option<&str>, now_ms: i64) -> Value {
     let age_ms = match created {
         None => 0.0,
-        Some(text) => parse_iso(text).map_or(f64::NAN, |created| (now_ms - created) as f64),
+        Some(text) => date_ms(text).map_or(f64::NAN, |created| (now_ms - created) as f64),
     };
     let days = (age_ms / 86_400_000.0).ceil();
     // An unreadable date leaves every average undefined, which JSON shows as null.

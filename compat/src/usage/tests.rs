@@ -6,7 +6,9 @@ use serde_json::Value;
 
 use super::*;
 use crate::{
-    clock::parse_iso,
+    catalogue::Catalogue,
+    date::date_ms,
+    keys,
     number::parse_float,
     store::{Batch, Cmd, Store},
     testing::{TestRedis, dump},
@@ -38,7 +40,7 @@ pub(super) fn sample(at_ms: i64) -> UsageEvent {
 }
 
 fn events() -> impl Strategy<Value = Vec<UsageEvent>> {
-    let start = parse_iso("2026-07-23T15:59:59.000Z").unwrap();
+    let start = date_ms("2026-07-23T15:59:59.000Z").unwrap();
     let one = (
         (0_i64..4_000, 0..2_usize, 0..3_usize, 0..3_usize),
         (0_i64..1000, 0_i64..3, 0_i64..50, any::<bool>(), any::<bool>()),
@@ -132,6 +134,44 @@ fn many_requests_share_commands() {
     }
     let commands = set.change(&settings).commands().len();
     assert!(commands < 280 * 20, "{commands} commands for 280 requests");
+}
+
+/// Every key that is written is in the catalogue, with the type that the command needs.
+#[test]
+fn only_known_keys_are_written() {
+    let settings = UsageSettings::default();
+    let mut event = sample(1_784_822_400_000);
+    event.window = Some(WindowCharge { tokens: 1, cost: 0.5 });
+    event.detail = Some(DetailCapture { ttl_seconds: 3600, ..DetailCapture::default() });
+    event.long_context = true;
+    let mut set = WriteSet::default();
+    set.add(&event, &settings);
+    let catalogue = Catalogue::new();
+    let mut patterns = std::collections::BTreeSet::new();
+    for cmd in set.change(&settings).commands() {
+        let (name, args) = match &cmd {
+            Cmd::Words(words) => (cmd.name(), &words[1..]),
+            Cmd::Script { keys, args, .. } => ("touch", &args[..*keys]),
+        };
+        let many = matches!(name, "DEL" | "touch");
+        for key in args.iter().take(if many { args.len() } else { 1 }) {
+            let key = std::str::from_utf8(key).unwrap();
+            let entry = catalogue.classify(key).unwrap_or_else(|| panic!("unknown key {key}"));
+            let kind = match name {
+                "HINCRBY" => "hash",
+                "SADD" => "set",
+                "ZADD" => "zset",
+                "LPUSH" | "LTRIM" => "list",
+                "XADD" => "stream",
+                "INCRBY" | "INCRBYFLOAT" | "SET" | "DEL" => "string",
+                _ => entry.kind,
+            };
+            assert_eq!(entry.kind, kind, "{name} {key}");
+            patterns.insert(entry.pattern);
+        }
+    }
+    assert!(patterns.len() > 50, "{}", patterns.len());
+    assert!(catalogue.classify(&format!("{}journal:a:b", keys::OWN_NAMESPACE)).is_none());
 }
 
 #[tokio::test]

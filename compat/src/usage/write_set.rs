@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     clock::{iso, minute_number},
+    keys,
     store::{Cmd, Script},
 };
 
@@ -26,7 +27,6 @@ const KEY_TTL: i64 = 365 * DAY;
 const RECORDS_TTL: i64 = 90 * DAY;
 /// How many usage records a key keeps.
 const RECORDS_KEPT: usize = 200;
-const BILLING_STREAM: &str = "billing:events";
 const BILLING_CAP: &str = "100000";
 /// More members than this travel in several commands, as scripts cannot pass on endless argument lists.
 const MEMBERS_PER_COMMAND: usize = 1000;
@@ -178,7 +178,7 @@ impl WriteSet {
         for event in self.billing {
             change.tail.push(
                 Cmd::new("XADD")
-                    .args([BILLING_STREAM, "MAXLEN", "~", BILLING_CAP, "*", "data"])
+                    .args([keys::BILLING_EVENTS, "MAXLEN", "~", BILLING_CAP, "*", "data"])
                     .arg(event),
             );
         }
@@ -234,7 +234,7 @@ impl Change {
     /// Adds a member to an index, sets its life and removes its "empty" marker, which would hide the
     /// member from readers for up to an hour.
     pub(super) fn index(&mut self, key: String, member: String, ttl: i64) {
-        self.deleted.insert(format!("{key}:empty"));
+        self.deleted.insert(keys::empty_marker(&key));
         self.expire(key.clone(), ttl);
         self.member(key, member);
     }
@@ -249,33 +249,33 @@ impl Change {
     fn count_costs(&mut self, dates: &Dates, key: &str, costs: Costs) {
         let Dates { date, month, hour } = dates;
         let Costs { rated, real } = costs;
-        self.float(format!("usage:cost:daily:{key}:{date}"), rated, Some(30 * DAY));
-        self.float(format!("usage:cost:monthly:{key}:{month}"), rated, Some(90 * DAY));
-        self.float(format!("usage:cost:hourly:{key}:{hour}"), rated, Some(7 * DAY));
-        self.float(format!("usage:cost:total:{key}"), rated, None);
-        self.float(format!("usage:cost:real:total:{key}"), real, None);
-        self.float(format!("usage:cost:real:daily:{key}:{date}"), real, Some(30 * DAY));
+        self.float(keys::cost_daily(key, date), rated, Some(30 * DAY));
+        self.float(keys::cost_monthly(key, month), rated, Some(90 * DAY));
+        self.float(keys::cost_hourly(key, date, hour), rated, Some(7 * DAY));
+        self.float(keys::cost_total(key), rated, None);
+        self.float(keys::real_cost_total(key), real, None);
+        self.float(keys::real_cost_daily(key, date), real, Some(30 * DAY));
     }
 
     fn count_weekly(&mut self, key: &str, period: &str, costs: Costs) {
         let Costs { rated, real } = costs;
-        self.float(format!("usage:opus:weekly:{key}:{period}"), rated, Some(14 * DAY));
-        self.float(format!("usage:opus:total:{key}"), rated, None);
-        self.float(format!("usage:opus:real:weekly:{key}:{period}"), real, Some(14 * DAY));
-        self.float(format!("usage:opus:real:total:{key}"), real, None);
+        self.float(keys::weekly_cost(key, period), rated, Some(14 * DAY));
+        self.float(keys::claude_cost_total(key), rated, None);
+        self.float(keys::real_weekly_cost(key, period), real, Some(14 * DAY));
+        self.float(keys::real_claude_cost_total(key), real, None);
     }
 
     fn keep_records(&mut self, key: &str, mut records: Vec<String>) {
         records.drain(..records.len().saturating_sub(RECORDS_KEPT));
-        let key = format!("usage:records:{key}");
+        let key = keys::usage_records(key);
         self.tail.push(Cmd::new("LPUSH").arg(&key).args(records));
         self.tail.push(Cmd::new("LTRIM").arg(&key).arg(0_i64).arg(RECORDS_KEPT - 1));
         self.expire(key, RECORDS_TTL);
     }
 
     fn keep_detail(&mut self, detail: entries::Detail) {
-        let index = format!("request_detail:index:day:{}", detail.day);
-        let item = format!("request_detail:item:{}", detail.request_id);
+        let index = keys::request_details_of_day(&detail.day);
+        let item = keys::request_detail(&detail.request_id);
         self.tail
             .push(Cmd::new("SET").arg(item).arg(detail.json).arg("EX").arg(detail.ttl_seconds));
         self.tail.push(Cmd::new("ZADD").arg(&index).arg(detail.at_ms).arg(detail.request_id));
@@ -315,7 +315,7 @@ fn counts_weekly(event: &UsageEvent) -> bool {
 }
 
 fn touch(key: &str, used_ms: i64) -> Cmd {
-    Cmd::script(&TOUCH, [format!("apikey:{key}"), "apikey:idx:lastUsedAt".to_owned()])
+    Cmd::script(&TOUCH, [keys::api_key(key), keys::API_KEYS_BY_LAST_USE.to_owned()])
         .arg(KEY_TTL)
         .arg(key)
         .arg(iso(used_ms))

@@ -15,6 +15,7 @@ use super::{
     queue::Taken,
 };
 use crate::{
+    keys,
     store::{Batch, Cmd, Reply, Script, StoreError},
     usage::{UsageSettings, WriteSet},
 };
@@ -48,8 +49,10 @@ pub(super) struct Flusher<'a> {
 }
 
 /// One journal's place in Redis.
+#[derive(Default)]
 struct Target {
-    instance: String,
+    /// Key of the marker.
+    marker: String,
     /// What the marker holds, as far as known.
     expected: Option<String>,
     /// Entries up to this number may have been applied by an earlier life.
@@ -66,19 +69,13 @@ enum Applied {
 /// Shutdown came before the batch could be applied.
 struct GaveUp;
 
-impl Target {
-    fn marker(&self) -> String {
-        format!("crs:rs:journal:{}", self.instance)
-    }
-}
-
 impl<'a> Flusher<'a> {
     pub(super) fn new(ledger: &'a Ledger) -> Self {
         let mut queue = ledger.queue.lock();
         let recovered = queue.recovered();
         let instance = queue.journal().instance().to_owned();
         drop(queue);
-        let target = Target { instance, expected: None, recovered };
+        let target = Target { marker: marker(ledger, &instance), expected: None, recovered };
         Self { ledger, target, ahead: VecDeque::new(), last_flush: None }
     }
 
@@ -103,7 +100,7 @@ impl<'a> Flusher<'a> {
             }
             self.ledger.shared.lock().in_flight = (batch.len() + self.ahead.len()) as u64;
             let last = batch.last().map_or(0, |(number, _)| *number);
-            let mut target = self.take_target();
+            let mut target = std::mem::take(&mut self.target);
             let booked = self.apply(batch, &mut target, &mut stop).await;
             self.target = target;
             let Ok(booked) = booked else { return };
@@ -166,19 +163,14 @@ impl<'a> Flusher<'a> {
         self.ahead.drain(..count).collect()
     }
 
-    fn take_target(&mut self) -> Target {
-        let empty = Target { instance: String::new(), expected: None, recovered: 0 };
-        std::mem::replace(&mut self.target, empty)
-    }
-
     /// Applies what another process left behind.
     async fn drain(
         &mut self,
         mut journal: Adopted,
         stop: &mut Stop<'_, impl Future<Output = ()>>,
     ) -> Result<(), GaveUp> {
-        let mut target =
-            Target { instance: journal.instance().to_owned(), expected: None, recovered: u64::MAX };
+        let marker = marker(self.ledger, journal.instance());
+        let mut target = Target { marker, expected: None, recovered: u64::MAX };
         let mut at = journal.applied();
         loop {
             let files: Files = journal.files_after(at);
@@ -240,12 +232,12 @@ impl<'a> Flusher<'a> {
         target: &mut Target,
     ) -> Result<Applied, StoreError> {
         let Some(expected) = target.expected.clone() else {
-            let reply = self.ask(Cmd::new("GET").arg(target.marker())).await?;
+            let reply = self.ask(Cmd::new("GET").arg(&target.marker)).await?;
             let found = reply.text()?.unwrap_or_default();
             return Ok(Applied::Conflict(found));
         };
         let last = last_number(events).to_string();
-        let cmd = Cmd::script(&APPLY, [target.marker()])
+        let cmd = Cmd::script(&APPLY, [&target.marker])
             .arg(expected)
             .arg(&last)
             .arg(MARKER_TTL)
@@ -288,7 +280,7 @@ impl<'a> Flusher<'a> {
             );
             let mut queue = self.ledger.queue.lock();
             queue.journal().rename_instance();
-            target.instance = queue.journal().instance().to_owned();
+            target.marker = marker(self.ledger, queue.journal().instance());
             target.expected = Some(String::new());
         } else {
             target.expected = Some(found);
@@ -339,6 +331,10 @@ impl<F: Future<Output = ()>> Stop<'_, F> {
         self.shutdown.as_mut().await;
         self.asked = true;
     }
+}
+
+fn marker(ledger: &Ledger, instance: &str) -> String {
+    format!("{}journal:{}:{instance}", keys::OWN_NAMESPACE, ledger.config.name)
 }
 
 fn last_number(events: &[Numbered]) -> u64 {

@@ -6,7 +6,7 @@
 //! the marker does not cover is applied again, what it covers is skipped.
 //!
 //! Entries survive the end of the process, not the loss of the machine's power within a flush window.
-//! Own keys: `crs:rs:journal:{instance}`, a string with a life of 30 days.
+//! Own keys: `crs:rs:journal:{name}:{journal id}`, a string with a life of 30 days.
 
 mod flush;
 mod frame;
@@ -32,6 +32,8 @@ use crate::store::Store;
 /// How a ledger works.
 #[derive(Clone, Debug)]
 pub struct LedgerConfig {
+    /// Name of this instance, for people: part of the marker's key.
+    pub name: String,
     /// Directory of the journals; created when missing. Each process takes a folder of its own in it.
     pub dir: PathBuf,
     /// Longest an event waits for others to be merged with, under load.
@@ -49,6 +51,7 @@ impl LedgerConfig {
     /// The usual settings: flushes at most every 50 ms, 20,000 events in memory, 1 GiB on disk.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self {
+            name: "default".into(),
             dir: dir.into(),
             window: Duration::from_millis(50),
             quiet_delay: Duration::from_millis(2),

@@ -102,7 +102,7 @@ async fn shutdown_books_what_is_left() {
     assert_eq!(requests(&redis).await, 3);
     let status = ledger.status();
     assert_eq!((status.backlog, status.booked, status.flushes), (0, 3, 1));
-    let markers = Cmd::new("TTL").arg(format!("crs:rs:journal:{}", instance(&folder)));
+    let markers = Cmd::new("TTL").arg(format!("crs:rs:journal:default:{}", instance(&folder)));
     assert!(count(&redis, markers).await > 0, "the marker does not stay for ever");
 }
 
