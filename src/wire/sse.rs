@@ -97,6 +97,23 @@ impl Lines {
         each_line(first).chain(each_line(&self.rest))
     }
 
+    /// The lines' bytes with some lines replaced: `change` gives the new text of a whole line, both
+    /// without newline, or `None` to keep it.
+    pub fn rewrite(&self, change: impl Fn(&[u8]) -> Option<Vec<u8>>) -> Bytes {
+        let mut out = Vec::with_capacity(self.first.len() + self.rest.len() + 64);
+        if !self.first_is_whole {
+            out.extend_from_slice(&self.first);
+        }
+        for line in self.iter() {
+            match change(line) {
+                Some(new) => out.extend_from_slice(&new),
+                None => out.extend_from_slice(line),
+            }
+            out.push(b'\n');
+        }
+        out.into()
+    }
+
     /// The lines' bytes, in at most two parts, none of them empty.
     pub fn parts(self) -> impl Iterator<Item = Bytes> {
         [self.first, self.rest].into_iter().filter(|part| !part.is_empty())
@@ -174,6 +191,18 @@ mod tests {
     fn blank_remainders_are_dropped() {
         assert_eq!(run(b"a\n \r\t", &[], 100).1, b"a\n");
         assert_eq!(run(b"a\nb", &[], 100).1, b"a\nb");
+    }
+
+    #[test]
+    fn rewriting_keeps_what_is_not_changed() {
+        let mut splitter = LineSplitter::new(4);
+        let change = |line: &[u8]| (line == b"x").then(|| b"why".to_vec());
+        let mut run =
+            |chunk: &'static [u8]| splitter.push(Bytes::from_static(chunk)).rewrite(change);
+        assert_eq!(run(b"a\r\nx\n\nx"), &b"a\r\nwhy\n\n"[..]);
+        assert_eq!(run(b"\nlong line"), &b"why\n"[..]);
+        assert_eq!(run(b" goes on"), &b"long line goes on"[..]);
+        assert_eq!(run(b"x\nx\n"), &b"x\nwhy\n"[..]);
     }
 
     #[test]

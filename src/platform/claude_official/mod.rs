@@ -7,7 +7,10 @@
 mod body;
 pub mod client;
 mod headers;
+pub mod outcome;
+pub mod reply;
 mod tools;
+pub mod window;
 
 #[cfg(test)]
 mod tests;
