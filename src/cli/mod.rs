@@ -3,7 +3,6 @@
 
 pub mod demo;
 pub mod descriptors;
-mod doctor;
 mod facts;
 mod output;
 mod serve;
@@ -58,13 +57,6 @@ enum Command {
     /// ADMIN_USERNAME and ADMIN_PASSWORD are used when set. Changes nothing when data/init.json
     /// exists.
     Setup,
-    /// Audit Redis and settings; writes nothing.
-    ///
-    /// Matches every key in the Redis that .env names against the catalogue, checks types, expiries,
-    /// fields, indexes, references and whether the stored secrets open, and compares
-    /// config/config.js (when there is one) with what crs would use.
-    #[command(after_help = "Exit codes: 0 nothing to mend, 1 findings, 2 could not run.")]
-    Doctor,
 }
 
 /// Runs the command line of this process.
@@ -81,7 +73,6 @@ pub fn main() -> ExitCode {
     let output = Output::new(cli.json);
     let dir = Path::new(".");
     let done = match cli.command {
-        Command::Doctor => return doctor::main(dir, &output),
         Command::Setup => setup::run(dir, &output),
         Command::Serve => with_config(dir, |config| serve::run(config)),
     };

@@ -8,6 +8,7 @@
 mod entry;
 mod load;
 mod patch;
+mod scan;
 mod snapshot;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,60 @@
+# make demo   everything on one machine, no account needed
+# make test   what CI runs: format, lints, licences, all tests
+# make help   the rest
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+CARGO ?= cargo
+# One place for what a fresh Debian machine lacks.
+APT := $(if $(filter 0,$(shell id -u)),apt-get,sudo apt-get)
+ARGS ?=
+
+.PHONY: help demo build test check fmt lint deny tests conform record bench tools redis-server
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: redis-server ## build and run the demo; Ctrl-C ends it (ARGS="--check" asks once and ends)
+	$(CARGO) build --release --bin crs
+	./target/release/crs demo $(ARGS)
+
+build: ## the binary, target/release/crs
+	$(CARGO) build --release --bin crs
+
+test: check ## all of CI
+
+check: fmt lint deny tests ## the same, by its usual name
+
+fmt: ## format, without changing anything
+	$(CARGO) fmt --all --check
+
+lint: ## clippy, warnings are errors
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+deny: ## licences, bans and sources of dependencies, when cargo-deny is installed (make tools)
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny check bans licenses sources; \
+	else echo "cargo-deny is not installed, skipped (make tools installs it)"; fi
+
+# Last, so that the run ends with the test runner's summary.
+tests: redis-server ## all tests
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+	  $(CARGO) test --workspace --doc --locked --quiet && $(CARGO) nextest run --workspace --locked --no-fail-fast; \
+	else $(CARGO) test --workspace --locked --no-fail-fast; fi
+
+conform: redis-server ## replay the recordings; live with LEGACY_URL=… LEGACY_REDIS=… or LEGACY_DIR=…
+	$(CARGO) test --test conform --locked -- \
+	  $(if $(LEGACY_URL),live --legacy-url $(LEGACY_URL) --legacy-redis $(LEGACY_REDIS)) \
+	  $(if $(LEGACY_DIR),live --legacy $(LEGACY_DIR)) $(ARGS)
+
+record: redis-server ## record the goldens anew from an installed legacy service, LEGACY_DIR=…
+	$(CARGO) test --test conform --locked -- record --legacy $(LEGACY_DIR) $(ARGS)
+
+bench: build ## measure against nginx and, with LEGACY_URL or LEGACY_DIR, the legacy service
+	$(CARGO) bench --bench relay -- $(ARGS)
+
+tools: ## optional tools: cargo-nextest, cargo-deny
+	$(CARGO) install --locked cargo-nextest cargo-deny
+
+redis-server:
+	@command -v redis-server >/dev/null || { echo "installing redis-server"; \
+	  $(APT) update -qq && DEBIAN_FRONTEND=noninteractive $(APT) install -y -qq --no-install-recommends redis-server >/dev/null; }
