@@ -37,8 +37,10 @@ pub struct Load {
 /// What came of it.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
-    /// Whole exchanges in microseconds, sorted.
+    /// Duration in microseconds of exchanges that also began within the measured time, sorted.
     pub latencies: Vec<u32>,
+    /// Exchanges that ended within the measured time.
+    pub finished: u64,
     /// Failed exchanges, warm-up included.
     pub failures: u64,
     /// All answered exchanges, warm-up included.
@@ -52,7 +54,7 @@ pub struct Outcome {
 impl Outcome {
     /// Answers per second.
     pub fn rate(&self) -> f64 {
-        self.latencies.len() as f64 / self.span.as_secs_f64()
+        self.finished as f64 / self.span.as_secs_f64()
     }
 
     /// Latency in milliseconds below which this share of the exchanges was.
@@ -90,7 +92,7 @@ async fn clients(load: Load) -> Result<Outcome> {
 
 async fn client(load: Load, begin: Instant, end: Instant, outcome: Arc<Mutex<Outcome>>) {
     let mut latencies = Vec::with_capacity(4_096);
-    let (mut answered, mut failures, mut example) = (0, 0, None);
+    let (mut answered, mut finished, mut failures, mut example) = (0, 0, 0, None);
     let mut connection = None;
     while Instant::now() < end {
         let mut open = match connection.take() {
@@ -110,7 +112,8 @@ async fn client(load: Load, begin: Instant, end: Instant, outcome: Arc<Mutex<Out
             Ok(()) => {
                 answered += 1;
                 let now = Instant::now();
-                if start >= begin && now <= end {
+                finished += u64::from(now >= begin && now <= end);
+                if start >= begin {
                     let micros = (now - start).as_micros();
                     latencies.push(u32::try_from(micros).unwrap_or(u32::MAX));
                 }
@@ -125,6 +128,7 @@ async fn client(load: Load, begin: Instant, end: Instant, outcome: Arc<Mutex<Out
     let mut outcome = outcome.lock();
     outcome.latencies.append(&mut latencies);
     outcome.answered += answered;
+    outcome.finished += finished;
     outcome.failures += failures;
     if outcome.example.is_none() {
         outcome.example = example;
