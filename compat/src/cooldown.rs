@@ -108,16 +108,25 @@ pub struct Failure<'a> {
     pub hint_seconds: Option<i64>,
 }
 
-/// Commands that mark the account: the mark and its line of history, or the removal of an old mark
-/// when the account is exempt. Empty for statuses that do not cool down.
+/// What a failure does to the account's cool-down.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// The mark and its line of history, or the removal of an old mark when the account is exempt.
+    /// Empty for statuses that do not cool down.
+    pub cmds: Vec<Cmd>,
+    /// Length of the cool-down in seconds; `None` leaves the mark as it is, 0 removes it.
+    pub seconds: Option<i64>,
+}
+
+/// Cools the account down as its policy and the vendor's hint say.
 pub fn mark(
     failure: Failure<'_>,
     policy: CooldownPolicy,
     times: &CooldownTimes,
     now_ms: i64,
-) -> Vec<Cmd> {
+) -> Mark {
     let Failure { account_type, account_id, status, hint_seconds } = failure;
-    let Some(class) = error_class(status) else { return Vec::new() };
+    let Some(class) = error_class(status) else { return Mark::default() };
     let key = mark_key(account_type, account_id);
     let override_seconds = match class {
         _ if policy.disabled => Some(0),
@@ -126,7 +135,7 @@ pub fn mark(
         _ => None,
     };
     let seconds = match (override_seconds, hint_seconds) {
-        (Some(0), _) => return vec![Cmd::new("DEL").arg(key)],
+        (Some(0), _) => return Mark { cmds: vec![Cmd::new("DEL").arg(key)], seconds: Some(0) },
         (Some(seconds), _) => seconds,
         (None, Some(hint)) if hint > 0 => hint.min(times.max_custom),
         _ => match class {
@@ -148,7 +157,7 @@ pub fn mark(
     });
     let mut cmds = vec![Cmd::new("SETEX").arg(key).arg(seconds).arg(value.to_string())];
     cmds.extend(history(account_type, account_id, status, class, None, now_ms));
-    cmds
+    Mark { cmds, seconds: Some(seconds) }
 }
 
 /// Commands that add one line to the account's error history.

@@ -38,6 +38,18 @@ impl WriteBehind {
         }
     }
 
+    /// Queues commands from where nothing can wait, such as a guard being dropped. `Err` gives them
+    /// back when the queue is full or closed.
+    ///
+    /// # Errors
+    /// The commands.
+    pub fn post(&self, cmds: Vec<Cmd>) -> Result<(), Vec<Cmd>> {
+        self.queue.try_send(Item::Cmds(cmds)).map_err(|refused| match refused.into_inner() {
+            Item::Cmds(cmds) => cmds,
+            Item::Flush(_) => Vec::new(),
+        })
+    }
+
     /// Waits until everything queued before was answered.
     pub async fn flush(&self) {
         let (done, wait) = oneshot::channel();

@@ -27,7 +27,8 @@ fn failure(status: u16, hint_seconds: Option<i64>) -> Failure<'static> {
 #[case(500, None, 300)]
 #[case(502, None, 300)]
 fn each_class_has_its_time(#[case] status: u16, #[case] hint: Option<i64>, #[case] seconds: i64) {
-    let cmds = mark(failure(status, hint), CooldownPolicy::default(), &CooldownTimes::default(), 0);
+    let cmds =
+        mark(failure(status, hint), CooldownPolicy::default(), &CooldownTimes::default(), 0).cmds;
     assert_eq!(
         words(&cmds[0])[..3],
         ["SETEX", "temp_unavailable:claude-official:a", &seconds.to_string()]
@@ -37,7 +38,8 @@ fn each_class_has_its_time(#[case] status: u16, #[case] hint: Option<i64>, #[cas
 
 #[test]
 fn texts_are_spelled_like_the_legacy_service() {
-    let cmds = mark(failure(503, None), CooldownPolicy::default(), &CooldownTimes::default(), 0);
+    let cmds =
+        mark(failure(503, None), CooldownPolicy::default(), &CooldownTimes::default(), 0).cmds;
     assert_eq!(
         words(&cmds[0])[3],
         r#"{"statusCode":503,"errorType":"service_unavailable","markedAt":"1970-01-01T00:00:00.000Z","ttlSeconds":60,"cooldownSeconds":60,"expiresAt":"1970-01-01T00:01:00.000Z"}"#
@@ -53,6 +55,7 @@ fn other_statuses_mark_nothing() {
     for status in [200, 400, 404, 413, 422] {
         assert!(
             mark(failure(status, None), CooldownPolicy::default(), &CooldownTimes::default(), 0)
+                .cmds
                 .is_empty()
         );
     }
@@ -64,7 +67,7 @@ fn overrides_of_official_accounts_replace_or_remove() {
     let policy = |fields: &'static [(&str, &str)]| {
         CooldownPolicy::read(|name| fields.iter().find(|(n, _)| *n == name).map(|(_, v)| *v))
     };
-    let first = |status, policy| words(&mark(failure(status, None), policy, &times, 0)[0]);
+    let first = |status, policy| words(&mark(failure(status, None), policy, &times, 0).cmds[0]);
     assert_eq!(first(401, policy(&[("disableTempUnavailable", "true")]))[0], "DEL");
     assert_eq!(first(503, policy(&[("tempUnavailable503TtlSeconds", "0")]))[0], "DEL");
     assert_eq!(first(503, policy(&[("tempUnavailable503TtlSeconds", "7")]))[2], "7");

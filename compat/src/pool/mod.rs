@@ -62,10 +62,17 @@ struct State {
     current: Option<Arc<Snapshot>>,
     needs: HashMap<Need, Instant>,
     /// Own writes that a read in flight may have missed.
-    recent: Vec<(Instant, Kind, Arc<str>, Patch)>,
+    recent: Vec<(Instant, Kind, Arc<str>, Own)>,
     /// Start of the running window and number of reads in it.
     window: Option<(Instant, u32)>,
     last_scan: HashMap<Kind, Instant>,
+}
+
+/// An own write.
+#[derive(Clone, Debug)]
+enum Own {
+    Fields(Patch),
+    Cooldown(i64),
 }
 
 impl AccountPool {
@@ -123,13 +130,22 @@ impl AccountPool {
 
     /// Applies an own write to the kept snapshot and to a read in flight, ahead of Redis.
     pub fn apply(&self, kind: Kind, id: &Arc<str>, patch: &Patch) {
+        self.note(kind, id, Own::Fields(patch.clone()));
+    }
+
+    /// Likewise for a cool-down mark: its seconds, or -2 when it was removed.
+    pub fn apply_cooldown(&self, kind: Kind, id: &Arc<str>, ttl_s: i64) {
+        self.note(kind, id, Own::Cooldown(ttl_s));
+    }
+
+    fn note(&self, kind: Kind, id: &Arc<str>, own: Own) {
         let mut state = self.state.lock();
         let now = Instant::now();
         state.recent.retain(|(at, ..)| now.duration_since(*at) < Duration::from_secs(1));
-        state.recent.push((now, kind, id.clone(), patch.clone()));
         if let Some(current) = &state.current {
-            current.patch(kind, id, patch);
+            current.change(kind, id, &own);
         }
+        state.recent.push((now, kind, id.clone(), own));
     }
 
     /// Keeps later reads wide enough for these needs, which the last snapshot already served.
@@ -202,9 +218,9 @@ impl AccountPool {
             state.last_scan.insert(*kind, started);
         }
         let snapshot = Arc::new(loaded.into_snapshot(started, now_ms, &self.vault));
-        for (at, kind, id, patch) in &state.recent {
+        for (at, kind, id, own) in &state.recent {
             if *at >= started {
-                snapshot.patch(*kind, id, patch);
+                snapshot.change(*kind, id, own);
             }
         }
         state.current = Some(snapshot.clone());

@@ -8,7 +8,7 @@ use std::{
 
 use parking_lot::RwLock;
 
-use super::{DayUsage, Entry, Kind, Need, Patch};
+use super::{DayUsage, Entry, Kind, Need, Own};
 use crate::store::Cmd;
 
 /// An account group (`account_group:{id}`) and its members in the order Redis lists them.
@@ -121,10 +121,15 @@ impl Snapshot {
         self.len() == 0
     }
 
-    pub(super) fn patch(&self, kind: Kind, id: &Arc<str>, patch: &Patch) {
+    pub(super) fn change(&self, kind: Kind, id: &Arc<str>, own: &Own) {
         let mut entries = self.entries.write();
         if let Some(entry) = entries.get_mut(&(kind, id.clone())) {
-            *entry = Arc::new(entry.patched(patch));
+            let mut changed = (**entry).clone();
+            match own {
+                Own::Fields(patch) => patch.apply(&mut changed.fields),
+                Own::Cooldown(ttl_s) => changed.cooldown_ttl = *ttl_s,
+            }
+            *entry = Arc::new(changed);
         }
     }
 }

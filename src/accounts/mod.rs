@@ -1,0 +1,186 @@
+//! Upstream accounts at work: tokens that are valid, slots that are counted, and the state changes that
+//! follow from what a vendor answered.
+//!
+//! Selection is `schedule`'s business; requests of clients are sent by `relay`. The only traffic from
+//! here is token refresh and the profile query that follows it.
+
+mod events;
+mod learn;
+pub mod messages;
+mod oauth;
+mod proxy;
+mod ready;
+mod refresh;
+mod rotation;
+mod settle;
+mod slots;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use compat::{
+    account_state::UsageCost,
+    clock::{Clock, LocalCalendar},
+    cooldown::CooldownTimes,
+    crypto::{Service, Vault},
+    pool::{AccountPool, Entry, Kind, Patch, index_repair},
+    store::{Cmd, Store},
+    write_behind::WriteBehind,
+};
+use jiff::tz::TimeZone;
+use parking_lot::Mutex;
+use tokio_util::task::TaskTracker;
+
+pub use ready::{AccountError, ConsoleReady, OfficialReady, intercepts_warmup};
+pub use refresh::RefreshError;
+pub use settle::{ClientView, ConsoleReply, OfficialReply, error_message, is_account_disabled};
+pub use slots::{Slot, SlotError};
+
+use crate::{
+    domain::{AnomalySink, Secret},
+    upstream::Sender,
+};
+
+/// Settings of this room.
+#[derive(Clone, Debug)]
+pub struct AccountRules {
+    /// Lengths of cool-downs.
+    pub cooldowns: CooldownTimes,
+    /// Five-hour warnings per session window (`CLAUDE_5H_WARNING_MAX_NOTIFICATIONS`).
+    pub warnings_per_window: i64,
+    /// Minutes that a console account stays blocked (`CLAUDE_CONSOLE_BLOCKED_HANDLING_MINUTES`).
+    pub console_block_minutes: i64,
+    /// The process's own time zone; session windows begin on its full hours.
+    pub zone: TimeZone,
+}
+
+/// Everything that this room reaches the world through.
+#[derive(Clone)]
+pub struct AccountPorts {
+    /// Redis.
+    pub store: Arc<dyn Store>,
+    /// Account snapshots.
+    pub pool: Arc<AccountPool>,
+    /// Writes that nobody waits for.
+    pub writes: WriteBehind,
+    /// Vendors.
+    pub sender: Arc<dyn Sender>,
+    /// Stored secrets.
+    pub vault: Vault,
+    /// Time.
+    pub clock: Clock,
+    /// The operator's calendar.
+    pub calendar: LocalCalendar,
+    /// Price list, for daily quotas.
+    pub prices: Arc<dyn UsageCost>,
+    /// Where operators hear of state changes.
+    pub anomalies: Arc<dyn AnomalySink>,
+}
+
+/// Accounts at work. Cheap to clone.
+#[derive(Clone)]
+pub struct Accounts(Arc<Inner>);
+
+struct Inner {
+    ports: AccountPorts,
+    rules: AccountRules,
+    flights: refresh::Flights,
+    rotations: rotation::Rotations,
+    /// Decrypted secrets by account, each with the ciphertext that it came from.
+    opened: Mutex<HashMap<(Kind, Arc<str>), (String, Secret)>>,
+    /// Work that outlives its request: refreshes, lease renewals, checks after a rotation.
+    tasks: TaskTracker,
+}
+
+/// Decrypted secrets kept at most; beyond it they are decrypted anew.
+const OPENED_MAX: usize = 10_000;
+
+/// A snapshot this young need not be read again to settle a request.
+const FRESH: Duration = Duration::from_millis(50);
+
+impl Accounts {
+    /// Accounts over these ports.
+    pub fn new(ports: AccountPorts, rules: AccountRules) -> Self {
+        Self(Arc::new(Inner {
+            ports,
+            rules,
+            flights: refresh::Flights::default(),
+            rotations: rotation::Rotations::default(),
+            opened: Mutex::default(),
+            tasks: TaskTracker::new(),
+        }))
+    }
+
+    /// Waits for refreshes in flight and sends what is queued; for shutdown.
+    pub async fn drain(&self) {
+        self.0.rotations.stop();
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+        self.0.ports.writes.flush().await;
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.0.ports.clock.now_ms()
+    }
+
+    /// The account as last known, own writes included.
+    fn current(&self, entry: &Arc<Entry>) -> Arc<Entry> {
+        self.0
+            .ports
+            .pool
+            .current()
+            .and_then(|snapshot| snapshot.get(entry.kind, &entry.id))
+            .unwrap_or_else(|| entry.clone())
+    }
+
+    /// The account as it stands now, for settling: the shared snapshot while it is fresh, else its
+    /// record read anew. A request may have run for minutes.
+    async fn fresh(&self, entry: &Arc<Entry>) -> Arc<Entry> {
+        let known = self.current(entry);
+        let recent = self.0.ports.pool.current();
+        if recent.is_some_and(|snapshot| snapshot.started.elapsed() < FRESH) {
+            return known;
+        }
+        self.read(&known).await.map_or(known, Arc::new)
+    }
+
+    /// Changes fields of an account: at once in memory, and as commands for Redis.
+    fn patch(&self, entry: &Entry, patch: &Patch) -> Vec<Cmd> {
+        if patch.is_empty() {
+            return Vec::new();
+        }
+        self.0.ports.pool.apply(entry.kind, &entry.id, patch);
+        let mut cmds = vec![patch.cmd(&entry.kind.record_key(&entry.id))];
+        if entry.kind == Kind::Official && !entry.indexed {
+            cmds.extend(index_repair(entry.kind, &entry.id));
+        }
+        cmds
+    }
+
+    /// Decrypts a secret of an account, remembering the result while the ciphertext stays.
+    fn open(&self, entry: &Entry, field: &str) -> Secret {
+        let stored = entry.get(field);
+        if stored.is_empty() {
+            return Secret::default();
+        }
+        let key = (entry.kind, entry.id.clone());
+        let mut opened = self.0.opened.lock();
+        if let Some((cipher, secret)) = opened.get(&key)
+            && cipher == stored
+        {
+            return secret.clone();
+        }
+        let service = match entry.kind {
+            Kind::Official => Service::Claude,
+            Kind::Console => Service::ClaudeConsole,
+            Kind::Ccr | Kind::Bedrock => Service::Ccr,
+        };
+        let secret = Secret::from(self.0.ports.vault.decrypt(service, stored).text);
+        if opened.len() >= OPENED_MAX {
+            opened.clear();
+        }
+        opened.insert(key, (stored.to_owned(), secret.clone()));
+        secret
+    }
+}

@@ -1,0 +1,215 @@
+//! What it takes to send a request with an account.
+
+use std::{sync::Arc, time::Duration};
+
+use compat::{
+    account_state::{Family, Phase, official},
+    number,
+    pool::{Entry, Kind, Snapshot},
+    record::ModelMap,
+};
+use serde_json::Value;
+use thiserror::Error;
+
+use super::{
+    Accounts, RefreshError,
+    events::{CLAUDE, Event},
+    proxy,
+};
+use crate::{
+    domain::{HeaderList, ProxyConfig, Secret},
+    error::{Retry, Source},
+    platform::claude_official,
+};
+
+/// An official account, ready to send with.
+#[derive(Clone, Debug)]
+pub struct OfficialReady {
+    /// Its record.
+    pub record: Arc<Entry>,
+    /// What the request is built from, token included.
+    pub account: claude_official::Account,
+    /// Outbound proxy.
+    pub proxy: Option<ProxyConfig>,
+    /// Claude Code headers captured for it; `None` stands for the built-in ones.
+    pub captured: Option<HeaderList>,
+    /// The unified User-Agent, if the account uses it and one is known.
+    pub unified_user_agent: Option<String>,
+}
+
+/// A console account, ready to send with.
+#[derive(Clone, Debug)]
+pub struct ConsoleReady {
+    /// Its record: `apiUrl`, `userAgent` and the rest.
+    pub record: Arc<Entry>,
+    /// API key.
+    pub api_key: Secret,
+    /// Models and their names at the provider.
+    pub models: ModelMap,
+    /// Outbound proxy.
+    pub proxy: Option<ProxyConfig>,
+    /// The provider is known to have no `count_tokens`.
+    pub count_tokens_missing: bool,
+}
+
+/// Why an account cannot be used after all. `Display` gives the legacy service's message.
+#[derive(Clone, Debug, Error)]
+pub enum AccountError {
+    /// Switched off since it was chosen.
+    #[error("Account is disabled")]
+    Disabled,
+    /// No access token is stored.
+    #[error("No access token available")]
+    NoToken,
+    /// The token has run out and could not be refreshed.
+    #[error(transparent)]
+    Refresh(#[from] RefreshError),
+    /// The record is gone.
+    #[error("Claude Console Claude account not found")]
+    ConsoleNotFound,
+}
+
+impl AccountError {
+    /// Where the fault lies.
+    pub fn source_of_fault(&self) -> Source {
+        match self {
+            Self::Refresh(RefreshError::Upstream(_)) => Source::Upstream,
+            _ => Source::Internal,
+        }
+    }
+
+    /// The legacy service gives up.
+    pub fn retry(&self) -> Retry {
+        Retry::No
+    }
+}
+
+/// Whether warm-up requests to this account are answered here.
+///
+/// Legacy quirk: both kinds are compared with the text `true`, and console records keep that text.
+pub fn intercepts_warmup(entry: &Entry) -> bool {
+    matches!(entry.kind, Kind::Official | Kind::Console) && entry.is("interceptWarmup")
+}
+
+impl Accounts {
+    /// A valid token and everything else to send with an official account. Counts as a use: the last
+    /// use and the session window are written, unless the token had to be refreshed.
+    /// `client_agent` is the client's User-Agent.
+    ///
+    /// # Errors
+    /// When there is no usable token.
+    pub async fn official_ready(
+        &self,
+        entry: &Arc<Entry>,
+        snapshot: &Snapshot,
+        client_agent: Option<&str>,
+    ) -> Result<OfficialReady, AccountError> {
+        let entry = self.current(entry);
+        let token = self.token(&entry).await?;
+        let entry = self.current(&entry);
+        let unified_user_agent = if entry.is("useUnifiedUserAgent") {
+            self.unified_agent(client_agent, snapshot.user_agent.as_deref()).await
+        } else {
+            None
+        };
+        let unified_client_id = Some(entry.get("unifiedClientId"))
+            .filter(|id| entry.is("useUnifiedClientId") && !id.is_empty());
+        Ok(OfficialReady {
+            account: claude_official::Account {
+                id: entry.id.to_string(),
+                account_uuid: account_uuid(entry.get("extInfo")),
+                unified_client_id: unified_client_id.map(str::to_owned),
+                access_token: token,
+            },
+            proxy: proxy::of(&entry),
+            captured: entry.captured_headers.as_deref().and_then(captured),
+            unified_user_agent,
+            record: entry,
+        })
+    }
+
+    /// Key, models and proxy of a console account.
+    ///
+    /// # Errors
+    /// When its record is gone.
+    pub fn console_ready(&self, entry: &Arc<Entry>) -> Result<ConsoleReady, AccountError> {
+        let entry = self.current(entry);
+        if entry.kind != Kind::Console {
+            return Err(AccountError::ConsoleNotFound);
+        }
+        Ok(ConsoleReady {
+            api_key: self.open(&entry, "apiKey"),
+            models: ModelMap::parse(entry.get("supportedModels")),
+            proxy: proxy::of(&entry),
+            count_tokens_missing: entry.is("countTokensUnavailable"),
+            record: entry,
+        })
+    }
+
+    /// End of the account's Opus limit if it holds now: the official relay asks once more before it
+    /// sends for a dedicated account.
+    pub fn opus_limit(&self, entry: &Arc<Entry>) -> Option<String> {
+        let entry = self.current(entry);
+        let phase = official::family_limit(&entry, Family::Opus, self.now_ms());
+        (phase == Phase::On).then(|| entry.get(Family::Opus.limit_end_field()).to_owned())
+    }
+
+    /// A token that is good for at least a minute, or the stored one when no refresh succeeds.
+    async fn token(&self, entry: &Arc<Entry>) -> Result<Secret, AccountError> {
+        if !entry.active() {
+            return Err(AccountError::Disabled);
+        }
+        if expires_soon(entry, self.now_ms()) {
+            return match self.refreshed_token(entry).await {
+                Ok(token) => Ok(token),
+                Err(error) => {
+                    // It may be a long-lived token entered by hand.
+                    let stored = self.open(entry, "accessToken");
+                    if stored.is_empty() { Err(error.into()) } else { Ok(stored) }
+                }
+            };
+        }
+        let token = self.open(entry, "accessToken");
+        if token.is_empty() {
+            return Err(AccountError::NoToken);
+        }
+        let change = official::used(entry, self.now_ms(), &self.0.rules.zone);
+        self.0.ports.writes.send(self.patch(entry, &change.patch)).await;
+        if change.notable {
+            let reason = "进入新的5小时窗口，已自动恢复调度";
+            self.report(entry, Event::new(CLAUDE, "resumed", "CLAUDE_5H_LIMIT_RESUMED", reason));
+        }
+        Ok(token)
+    }
+}
+
+/// Tokens are refreshed this long before their end.
+const EARLY: Duration = Duration::from_secs(60);
+
+/// Whether the access token has to be refreshed. A missing or unreadable end counts as past.
+pub(super) fn expires_soon(entry: &Entry, now_ms: i64) -> bool {
+    let early_ms = i64::try_from(EARLY.as_millis()).unwrap_or(0);
+    match number::parse_int(entry.get("expiresAt")) {
+        None | Some(0) => true,
+        Some(end_ms) => now_ms >= end_ms - early_ms,
+    }
+}
+
+/// `account_uuid` of the record's `extInfo`.
+fn account_uuid(ext_info: &str) -> Option<String> {
+    let info: Value = serde_json::from_str(ext_info).ok()?;
+    let uuid = info.get("account_uuid")?.as_str()?.trim();
+    (!uuid.is_empty()).then(|| uuid.to_owned())
+}
+
+/// Header names and values of a stored capture, in stored order.
+fn captured(stored: &str) -> Option<HeaderList> {
+    let stored: Value = serde_json::from_str(stored).ok()?;
+    let headers = stored.get("headers")?.as_object()?;
+    Some(
+        headers
+            .iter()
+            .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+            .collect(),
+    )
+}
