@@ -8,7 +8,9 @@
 //! - `upstream`: outbound HTTP. `compat` (own package): the Redis contract.
 //! - `config`, `cli`, `tasks`, `app`: settings, commands, background work, assembly.
 
+pub mod accounts;
 pub mod api;
+pub mod app;
 pub mod billing;
 pub mod cli;
 pub mod config;
@@ -17,6 +19,7 @@ pub mod error;
 pub mod keys;
 pub mod logs;
 pub mod platform;
+pub mod relay;
 pub mod schedule;
 pub mod upstream;
 pub mod wire;

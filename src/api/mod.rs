@@ -1,5 +1,8 @@
 //! Every HTTP path; the only code that names axum.
 
 pub mod middleware;
+pub mod relay;
+pub mod render;
+pub mod router;
 pub mod server;
 pub mod service;

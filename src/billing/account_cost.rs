@@ -1,8 +1,10 @@
 //! What accounts cost today, for quotas (`redis.js:batchGetAccountDailyCost`).
 
 use compat::{
+    account_state::UsageCost,
     clock::LocalCalendar,
     number::parse_int,
+    pool::DayUsage,
     store::{Batch, Cmd, Reply, Store, StoreError},
 };
 
@@ -73,4 +75,23 @@ fn day_cost(prices: &PriceTable, model: &str, reply: Reply) -> f64 {
         ..Usage::default()
     };
     calculate(prices, &usage, model).total
+}
+
+impl UsageCost for super::Billing {
+    fn cost(&self, usage: &DayUsage) -> f64 {
+        let count = |n: i64| u64::try_from(n).unwrap_or(0);
+        let split = CacheSplit {
+            ephemeral_5m: count(usage.ephemeral_5m),
+            ephemeral_1h: count(usage.ephemeral_1h),
+        };
+        let usage_of_day = Usage {
+            input: count(usage.input),
+            output: count(usage.output),
+            cache_create: count(usage.cache_create),
+            cache_read: count(usage.cache_read),
+            split: (split != CacheSplit::default()).then_some(split),
+            ..Usage::default()
+        };
+        calculate(&self.prices(), &usage_of_day, &usage.model).total
+    }
 }

@@ -5,7 +5,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
 use super::descriptors;
-use crate::{config::Config, logs};
+use crate::{app, config::Config, logs};
 
 /// Serves until a signal asks to stop and the drain is over.
 pub(super) fn run(config: Config) -> anyhow::Result<()> {
@@ -16,18 +16,13 @@ pub(super) fn run(config: Config) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let served = runtime.block_on(async {
         let signals = tokio::spawn(stop_on_signal(stop.clone()));
-        let served = serve(config, stop).await;
+        let served = app::run(config, logs.stats(), stop).await;
         signals.abort();
         served
     });
     drop(runtime);
     drop(logs);
     served
-}
-
-async fn serve(_config: Config, stop: CancellationToken) -> anyhow::Result<()> {
-    stop.cancelled().await;
-    Ok(())
 }
 
 fn runtime(config: &Config) -> anyhow::Result<Runtime> {

@@ -120,6 +120,11 @@ impl UsageTap {
         self.stopped = true;
     }
 
+    /// Whether a whole message's counts were seen, so that nothing that costs is to come.
+    pub fn is_complete(&self) -> bool {
+        !self.done.is_empty()
+    }
+
     /// Whether an `error` event spoke of the account's rate limit (official streams only).
     pub fn rate_limited(&self) -> bool {
         self.rate_limited

@@ -1,0 +1,94 @@
+//! `/v1/messages` and `/v1/messages/count_tokens` under every prefix.
+
+use std::sync::Arc;
+
+use axum::{Extension, body::Body, extract::State, http::Response};
+
+use super::run;
+use crate::{
+    api::{
+        middleware::{Arrival, KeyLabel},
+        render,
+    },
+    app::AppState,
+    keys::ApiKeySnapshot,
+    relay::{Incoming, Relay},
+    wire::anthropic::session_hash,
+};
+
+/// Which of the two routes.
+#[derive(Clone, Copy)]
+enum Route {
+    Messages,
+    CountTokens,
+}
+
+/// `POST …/v1/messages`.
+pub async fn messages(
+    State(app): State<AppState>,
+    Extension(arrival): Extension<Arrival>,
+) -> Response<Body> {
+    let relay = Arc::clone(&app.relay);
+    run(&app.relay, serve(relay, arrival.into(), Route::Messages)).await
+}
+
+/// `POST …/v1/messages/count_tokens`.
+pub async fn count_tokens(
+    State(app): State<AppState>,
+    Extension(arrival): Extension<Arrival>,
+) -> Response<Body> {
+    let relay = Arc::clone(&app.relay);
+    run(&app.relay, serve(relay, arrival.into(), Route::CountTokens)).await
+}
+
+/// Answers a question about the key that asks, after full admission: such questions count against the
+/// key's window and slots as any request does.
+pub async fn with_key<F>(
+    relay: Arc<Relay>,
+    arrival: Arrival,
+    path: &'static str,
+    answer: impl FnOnce(Arc<ApiKeySnapshot>) -> F + Send + 'static,
+) -> Response<Body>
+where
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    let incoming = Incoming::from(arrival);
+    let work = {
+        let relay = Arc::clone(&relay);
+        async move {
+            match relay.admit(incoming, path, None).await {
+                Ok(admission) => {
+                    let mut response = answer(Arc::clone(&admission.call.key)).await;
+                    render::add_missing(&mut response, &admission.call.admitted.headers);
+                    response
+                }
+                Err(refusal) => render::rejection(&refusal),
+            }
+        }
+    };
+    run(&relay, work).await
+}
+
+async fn serve(relay: Arc<Relay>, incoming: Incoming, route: Route) -> Response<Body> {
+    let session = session_hash(incoming.body.root());
+    let path = match route {
+        Route::Messages => "/v1/messages",
+        Route::CountTokens => "/v1/messages/count_tokens",
+    };
+    let admission = match relay.admit(incoming, path, session.as_deref()).await {
+        Ok(admission) => admission,
+        Err(refusal) => return render::rejection(&refusal),
+    };
+    let (call, prefetched) = (admission.call, admission.prefetched);
+    let label = KeyLabel(format!("{} ({})", call.key.record.name, call.key.id));
+    let added = call.admitted.headers.clone();
+    let reply = match route {
+        Route::Messages => relay.messages(call, prefetched).await,
+        Route::CountTokens => relay.count_tokens(call, prefetched).await,
+    };
+    let mut response = render::reply(reply);
+    // Streams set their own `Connection`, overwriting what the queue asked for (legacy quirk).
+    render::add_missing(&mut response, &added);
+    response.extensions_mut().insert(label);
+    response
+}

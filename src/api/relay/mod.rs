@@ -1,0 +1,48 @@
+//! Thin handlers of the relay routes: from what arrived to a call, from a reply to a response.
+
+pub mod claude;
+
+use std::sync::Arc;
+
+use axum::{body::Body, http::Response};
+
+use super::{middleware::Arrival, render};
+use crate::{
+    keys,
+    relay::{Incoming, Relay, Reply},
+};
+
+impl From<Arrival> for Incoming {
+    fn from(arrival: Arrival) -> Self {
+        Self {
+            credential: keys::present(&arrival.headers, arrival.query_key.as_deref()),
+            request_id: arrival.request_id,
+            received_ms: arrival.received_ms,
+            method: arrival.method,
+            original_url: arrival.original_url,
+            headers: arrival.headers,
+            body: arrival.body,
+            gone: arrival.gone,
+        }
+    }
+}
+
+/// Runs `work` as a relay task, so that it ends by itself whatever happens to the connection, and
+/// renders its outcome. A panic becomes the client's 500.
+pub async fn run<F>(relay: &Arc<Relay>, work: F) -> Response<Body>
+where
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    match relay.tasks.spawn(work).await {
+        Ok(response) => response,
+        Err(error) => {
+            tracing::error!(%error, "a relay task failed");
+            let body = serde_json::json!({
+                "error": "Relay service error",
+                "message": "An unexpected error occurred",
+                "timestamp": relay.now_iso(),
+            });
+            render::reply(Reply::json(500, &body))
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Every path of the service. Paths arrive in the one spelling that this table knows
+//! (`middleware::path`).
+
+use std::sync::Arc;
+
+use axum::{
+    Extension, Router,
+    routing::{get, post},
+};
+
+use super::{
+    middleware::Arrival,
+    relay::claude,
+    service::{self, KeyEndpoint, KeyHolder, PREFIXES, ServiceState},
+};
+use crate::app::AppState;
+
+/// All routes.
+pub fn router(app: AppState, state: ServiceState) -> Router {
+    let mut router = Router::new();
+    for prefix in PREFIXES {
+        router = router
+            .route(&format!("{prefix}/v1/messages"), post(claude::messages))
+            .route(&format!("{prefix}/claude/v1/messages"), post(claude::messages))
+            .route(&format!("{prefix}/v1/messages/count_tokens"), post(claude::count_tokens));
+        for endpoint in KeyEndpoint::ALL {
+            let state = state.clone();
+            let answer = move |axum::extract::State(app): axum::extract::State<AppState>,
+                               Extension(arrival): Extension<Arrival>| {
+                let (relay, state) = (Arc::clone(&app.relay), state.clone());
+                async move {
+                    claude::with_key(relay, arrival, endpoint.path(), move |key| async move {
+                        endpoint.answer(&state, KeyHolder { key: &key, prefix }).await
+                    })
+                    .await
+                }
+            };
+            router = router.route(&format!("{prefix}{}", endpoint.path()), get(answer));
+        }
+    }
+    router
+        .with_state(app)
+        .merge(service::open_routes(state))
+        .fallback(service::not_found)
+        .method_not_allowed_fallback(service::not_found)
+}

@@ -1,0 +1,269 @@
+//! Assembly: everything the service consists of, its background work, and its end.
+
+mod facts;
+mod settings;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use compat::{
+    account_state::UsageCost,
+    clock::{Clock, LocalCalendar},
+    crypto::Vault,
+    pool::AccountPool,
+    store::{RedisStores, Store},
+    usage::Ledger,
+    write_behind::WriteBehind,
+};
+use futures_util::future::BoxFuture;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    accounts::{AccountPorts, Accounts},
+    api::{
+        middleware::{Front, FrontSettings},
+        router::router,
+        server::{self, Limits, Shutdown},
+        service::{Exposition, Facts, ServiceState},
+    },
+    billing::{Billing, PriceBook},
+    config::Config,
+    domain::LogAnomalies,
+    keys::{Keys, MessageQueue, SlotKeeper, rewrite_browser_request},
+    logs::LogStats,
+    relay::{Relay, RelayParts},
+    schedule::{Scheduler, SessionBindings},
+    upstream::{HttpSender, Sender},
+};
+
+/// How often leases whose holders died are purged.
+const PURGE: Duration = Duration::from_secs(60);
+/// How often idle vendor connections are looked through.
+const POOL_SWEEP: Duration = Duration::from_secs(5);
+/// Longest the last usage may take to be written when the service ends; the journal keeps the rest.
+const LAST_FLUSH: Duration = Duration::from_secs(10);
+
+/// What handlers see.
+pub type AppState = Arc<App>;
+
+/// The assembled service.
+pub struct App {
+    /// Settings.
+    pub config: Config,
+    /// Time.
+    pub clock: Clock,
+    /// Local dates.
+    pub calendar: LocalCalendar,
+    /// Redis connections: one for requests, one for bulk work.
+    pub stores: RedisStores,
+    /// Account snapshots.
+    pub pool: Arc<AccountPool>,
+    /// Costs and usage.
+    pub billing: Arc<Billing>,
+    /// The pipeline.
+    pub relay: Arc<Relay>,
+    /// Start of the service, epoch milliseconds.
+    pub started_ms: i64,
+}
+
+/// Work that goes on beside the requests, in the order it has to end.
+struct Background {
+    keeper: Arc<SlotKeeper>,
+    writes: WriteBehind,
+    writer: BoxFuture<'static, ()>,
+    ledger: Arc<Ledger>,
+    sender: Arc<HttpSender>,
+}
+
+/// Serves until `stop`, then drains and writes down what is left.
+///
+/// # Errors
+/// When something needed at start is missing or contradictory.
+pub async fn run(
+    config: Config,
+    log_stats: Arc<LogStats>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let address = (config.server.host.clone(), config.server.port);
+    let shutdown = Shutdown { stop, cut: CancellationToken::new() };
+    let (app, background) = App::build(config, shutdown.cut.clone())?;
+    let listener = TcpListener::bind((address.0.as_str(), address.1))
+        .await
+        .with_context(|| format!("cannot listen on {}:{}", address.0, address.1))?;
+    tracing::info!("Listening on http://{}", listener.local_addr()?);
+    let service = ServiceState {
+        facts: Arc::clone(&app) as Arc<dyn Facts>,
+        log_stats,
+        version: app.config.server.version.as_str().into(),
+        started: Instant::now(),
+        exposition: Exposition::new(exposition()),
+    };
+    let front =
+        FrontSettings::new(&app.config.server, &app.config.limits, rewrite_browser_request, {
+            let clock = app.clock.clone();
+            Arc::new(move || clock.now_ms())
+        });
+    let front = Front::new(front, router(Arc::clone(&app), service));
+    let limits = Limits {
+        max_connections: app.config.server.max_connections,
+        drain: app.config.server.drain_timeout,
+    };
+    let ending = CancellationToken::new();
+    let mut services = background.start(&app, &ending);
+    tokio::select! {
+        () = server::run(listener, front, shutdown.clone(), limits) => {}
+        failed = services.join_next() => {
+            // A service that ends before its time must not leave requests unaccounted: stop in order.
+            tracing::error!(?failed, "a background service ended; stopping");
+            shutdown.stop.cancel();
+        }
+    }
+    app.relay.tasks.close();
+    app.relay.tasks.wait().await;
+    ending.cancel();
+    let last = async { while services.join_next().await.is_some() {} };
+    if tokio::time::timeout(LAST_FLUSH, last).await.is_err() {
+        let left = app.billing.ledger().status().backlog;
+        tracing::warn!(left, "usage is left in the journal; the next start books it");
+    }
+    tracing::info!("Stopped");
+    Ok(())
+}
+
+impl App {
+    fn build(config: Config, cut: CancellationToken) -> anyhow::Result<(AppState, Background)> {
+        let clock = Clock::system();
+        let vault = Vault::new(config.security.encryption_key.expose());
+        let calendar = LocalCalendar::new(i64::from(config.time.offset_hours));
+        let stores =
+            RedisStores::open(&settings::redis_config(&config)).context("Redis settings")?;
+        let hot: Arc<dyn Store> = Arc::clone(&stores.hot) as Arc<dyn Store>;
+        let bulk: Arc<dyn Store> = Arc::clone(&stores.bulk) as Arc<dyn Store>;
+        let (writes, writer) = WriteBehind::new(Arc::clone(&hot));
+        let pool =
+            Arc::new(AccountPool::new(Arc::clone(&hot), clock.clone(), calendar, vault.clone()));
+        let keeper = SlotKeeper::new(Arc::clone(&hot), clock.clone());
+        let ledger = Arc::new(settings::open_ledger(&config, calendar, bulk)?);
+        let data_dir = &config.service.data_dir;
+        let billing = Arc::new(Billing::new(PriceBook::open(data_dir), Arc::clone(&ledger)));
+        let sender = Arc::new(HttpSender::new(settings::sender_settings(&config)?)?);
+        let anomalies = Arc::new(LogAnomalies);
+        let keys = Arc::new(Keys::new(
+            Arc::clone(&hot),
+            clock.clone(),
+            settings::key_settings(&config, calendar),
+            settings::claude_code_rules(&config),
+            Arc::clone(&keeper),
+        ));
+        let scheduler = Arc::new(Scheduler::new(
+            Arc::clone(&hot),
+            Arc::clone(&pool),
+            writes.clone(),
+            clock.clone(),
+            calendar,
+            Arc::clone(&billing) as Arc<dyn UsageCost>,
+            anomalies.clone(),
+            settings::scheduling_rules(&config),
+        ));
+        let accounts = Accounts::new(
+            AccountPorts {
+                store: Arc::clone(&hot),
+                pool: Arc::clone(&pool),
+                writes: writes.clone(),
+                sender: Arc::clone(&sender) as Arc<dyn Sender>,
+                vault,
+                clock: clock.clone(),
+                calendar,
+                prices: Arc::clone(&billing) as Arc<dyn UsageCost>,
+                anomalies: anomalies.clone(),
+            },
+            settings::account_rules(&config),
+        );
+        let relay = Arc::new(Relay::new(RelayParts {
+            bindings: SessionBindings::new(
+                Arc::clone(&hot),
+                Arc::clone(&pool),
+                writes.clone(),
+                clock.clone(),
+            ),
+            queue: MessageQueue::new(Arc::clone(&hot), Arc::clone(&keeper)),
+            keys,
+            scheduler,
+            accounts,
+            pool: Arc::clone(&pool),
+            calendar,
+            billing: Arc::clone(&billing),
+            sender: Arc::clone(&sender) as Arc<dyn Sender>,
+            clock: clock.clone(),
+            settings: settings::relay_settings(&config),
+            cut_streams: cut,
+            tasks: TaskTracker::new(),
+        }));
+        let started_ms = clock.now_ms();
+        let app =
+            Arc::new(Self { config, clock, calendar, stores, pool, billing, relay, started_ms });
+        Ok((app, Background { keeper, writes, writer, ledger, sender }))
+    }
+}
+
+impl Background {
+    /// Starts every service; they end after `ending` is cancelled, each when its work is done.
+    fn start(self, app: &AppState, ending: &CancellationToken) -> JoinSet<()> {
+        let mut services = JoinSet::new();
+        services.spawn(self.keeper.run(ending.clone()));
+        let (ledger, stop) = (self.ledger, ending.clone());
+        services.spawn(async move { ledger.run(stop.cancelled()).await });
+        let (writes, stop, writer) = (self.writes, ending.clone(), self.writer);
+        services.spawn(async move {
+            tokio::select! {
+                () = writer => {}
+                () = async { stop.cancelled().await; writes.flush().await } => {}
+            }
+        });
+        let (app, stop, sender) = (Arc::clone(app), ending.clone(), self.sender);
+        services.spawn(async move {
+            let sweep = every(POOL_SWEEP, || async { sender.close_expired() });
+            let purge = every(PURGE, || async {
+                if let Err(error) = app.relay.keys.purge_leases().await {
+                    tracing::debug!(%error, "leases were not purged");
+                }
+            });
+            let expire = every(app.config.limits.cleanup_interval, || async {
+                if let Err(error) = app.relay.keys.disable_expired().await {
+                    tracing::warn!(%error, "expired keys were not switched off");
+                }
+            });
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = app.billing.keep_fresh(&*app.stores.bulk) => {}
+                () = sweep => {}
+                () = purge => {}
+                () = expire => {}
+            }
+        });
+        services
+    }
+}
+
+/// Installs the process-wide recorder of metrics and gives its renderer. A second service in one
+/// process (tests) shares nothing and shows nothing.
+fn exposition() -> impl Fn() -> String + Send + Sync + 'static {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    if metrics::set_global_recorder(recorder).is_err() {
+        tracing::debug!("metrics are recorded elsewhere");
+    }
+    move || handle.render()
+}
+
+async fn every<F: Future<Output = ()>>(pause: Duration, mut work: impl FnMut() -> F) {
+    loop {
+        tokio::time::sleep(pause).await;
+        work().await;
+    }
+}

@@ -1,0 +1,150 @@
+//! From the operator's settings to each room's own.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::Context;
+use compat::{
+    clock::LocalCalendar,
+    cooldown::CooldownTimes,
+    sticky::StickyTtl,
+    store::Store,
+    usage::{Ledger, LedgerConfig, UsageSettings},
+};
+use jiff::tz::TimeZone;
+
+use crate::{
+    accounts::AccountRules,
+    config::Config,
+    keys::{ClaudeCodeRules, KeySettings},
+    relay::{AfterClient, RelaySettings},
+    schedule::Rules,
+    upstream::{SenderSettings, host_map::HostMap},
+    wire::anthropic::{UserId, prompt_similarity},
+};
+
+/// Pause before a vendor's 403 is tried again, fixed in the legacy service.
+const FORBIDDEN_PAUSE: Duration = Duration::from_secs(2);
+/// How long and how far a reply is read on after its client left.
+const AFTER_CLIENT: AfterClient = AfterClient { time: Duration::from_secs(5), bytes: 1 << 20 };
+
+pub(super) fn open_ledger(
+    config: &Config,
+    calendar: LocalCalendar,
+    store: Arc<dyn Store>,
+) -> anyhow::Result<Ledger> {
+    let settings = UsageSettings {
+        calendar,
+        metrics_window_minutes: i64::try_from(config.limits.metrics_window_minutes)?,
+        billing_events: config.limits.billing_events,
+    };
+    let journal = LedgerConfig {
+        window: config.service.flush_window,
+        ..LedgerConfig::new(journal_dir(&config.service.data_dir))
+    };
+    Ok(Ledger::open(journal, settings, store)?)
+}
+
+fn journal_dir(data_dir: &Path) -> PathBuf {
+    data_dir.join("crs").join("journal")
+}
+
+pub(super) fn redis_config(config: &Config) -> compat::store::RedisConfig {
+    let redis = &config.redis;
+    compat::store::RedisConfig {
+        host: redis.host.clone(),
+        port: redis.port,
+        password: redis.password.as_ref().map(|p| p.expose().to_owned()).unwrap_or_default(),
+        db: i64::from(redis.db),
+        tls: redis.tls,
+        timeout: redis.timeout,
+    }
+}
+
+pub(super) fn key_settings(config: &Config, calendar: LocalCalendar) -> KeySettings {
+    let minutes = config.limits.concurrency_max_lifetime.as_secs() / 60;
+    KeySettings {
+        prefix: config.security.api_key_prefix.clone(),
+        encryption_key: config.security.encryption_key.clone(),
+        calendar,
+        process_zone: process_zone(config),
+        slot_lifetime_minutes: signed(minutes),
+    }
+}
+
+fn process_zone(config: &Config) -> TimeZone {
+    let zone = config.time.process_zone.as_deref();
+    zone.and_then(|name| TimeZone::get(name).ok()).unwrap_or_else(TimeZone::system)
+}
+
+pub(super) fn account_rules(config: &Config) -> AccountRules {
+    let seconds = &config.cooldown;
+    AccountRules {
+        cooldowns: CooldownTimes {
+            service_unavailable: signed(seconds.service_unavailable),
+            server_error: signed(seconds.server_error),
+            overload: signed(seconds.overload),
+            auth_error: signed(seconds.auth_error),
+            timeout: signed(seconds.timeout),
+            max_custom: signed(seconds.max_custom),
+            ..CooldownTimes::default()
+        },
+        warnings_per_window: i64::from(config.claude.five_hour_warning_limit),
+        console_block_minutes: i64::from(config.claude.console_blocked_minutes),
+        zone: process_zone(config),
+    }
+}
+
+fn signed(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+pub(super) fn claude_code_rules(config: &Config) -> ClaudeCodeRules {
+    let threshold = config.clients.system_prompt_threshold;
+    ClaudeCodeRules {
+        min_prompt_matches: config.clients.min_system_prompt_matches as usize,
+        prompt_matches: Box::new(move |text| prompt_similarity::reaches(text, threshold)),
+        user_id_is_valid: Box::new(|text| UserId::parse(text).is_some()),
+    }
+}
+
+pub(super) fn sender_settings(config: &Config) -> anyhow::Result<SenderSettings> {
+    let defaults = SenderSettings::default();
+    let proxy = &config.proxy;
+    let host_map = match &config.upstream.host_map {
+        Some(text) => HostMap::parse(text).context("UPSTREAM_HOST_MAP")?,
+        None => HostMap::default(),
+    };
+    Ok(SenderSettings {
+        host_map,
+        extra_roots: config.upstream.extra_roots.clone(),
+        max_connections: proxy.direct_stream_sockets as usize,
+        max_idle: proxy.direct_free_sockets as usize,
+        idle_keep: proxy.direct_idle_timeout,
+        proxy_keep_alive: proxy.keep_alive,
+        proxy_max_idle: proxy.max_free_sockets.map_or(defaults.proxy_max_idle, |n| n as usize),
+        proxy_ipv4: proxy.use_ipv4,
+        connect_timeout: defaults.connect_timeout,
+    })
+}
+
+pub(super) fn scheduling_rules(config: &Config) -> Rules {
+    let sticky = &config.sticky;
+    Rules {
+        dedicated_fallback: config.claude.dedicated_account_fallback,
+        console_block_minutes: i64::from(config.claude.console_blocked_minutes),
+        sticky: StickyTtl::new(sticky.ttl_hours, sticky.renewal_threshold_minutes),
+    }
+}
+
+pub(super) fn relay_settings(config: &Config) -> RelaySettings {
+    RelaySettings {
+        request_timeout: config.claude.request_timeout,
+        api_version: config.claude.api_version.clone(),
+        after_client: AFTER_CLIENT,
+        forbidden_pause: FORBIDDEN_PAUSE,
+    }
+}

@@ -1,0 +1,73 @@
+//! Phase *admit*: key, client, limits. Reads of the later phases travel along with the key's.
+
+use std::{borrow::Cow, sync::Arc};
+
+use compat::{relay_config::RelayConfig, store::StoreError};
+
+use super::{Call, Incoming, Relay};
+use crate::{
+    keys::{Ask, ClientRequest, Rejection, is_token_count},
+    schedule::Prefetched,
+};
+
+/// An admitted call, and what was read for choosing its account.
+pub struct Admission {
+    /// The call.
+    pub call: Call,
+    /// Accounts and sticky mapping as of arrival.
+    pub prefetched: Result<Prefetched, StoreError>,
+}
+
+impl Relay {
+    /// Admits a request: two round trips at most, one for everything that is read, one for everything
+    /// that is counted. `path` is the path below the router's mount; `session_hash` names the
+    /// conversation on relay routes.
+    ///
+    /// # Errors
+    /// The refusal to send.
+    pub async fn admit(
+        &self,
+        incoming: Incoming,
+        path: &str,
+        session_hash: Option<&str>,
+    ) -> Result<Admission, Rejection> {
+        let (key, prefetched) = tokio::join!(
+            self.keys.lookup(incoming.credential.as_deref()),
+            self.scheduler.prefetch(session_hash),
+        );
+        let key = key?;
+        let settings =
+            prefetched.as_ref().ok().and_then(|read| read.snapshot().settings.as_deref());
+        let config = self.config_of(settings);
+        let client = ClientRequest {
+            headers: &incoming.headers,
+            original_url: &incoming.original_url,
+            path,
+            body: &*incoming.body,
+        };
+        self.keys.check(&key, &client, &config)?;
+        let model = incoming.body.model().unwrap_or(Cow::Borrowed(""));
+        let ask = Ask {
+            token_count: is_token_count(&incoming.original_url),
+            model: &model,
+            config: &config,
+            gone: &incoming.gone,
+        };
+        let admitted = self.keys.admit_limits(&key, ask).await?;
+        drop(model);
+        Ok(Admission { call: Call { incoming, key, config, admitted }, prefetched })
+    }
+
+    /// The relay settings in `text`, parsed anew only when the text has changed.
+    fn config_of(&self, text: Option<&str>) -> Arc<RelayConfig> {
+        let mut kept = self.config.lock();
+        if let Some((kept_text, config)) = &*kept
+            && kept_text.as_deref() == text
+        {
+            return Arc::clone(config);
+        }
+        let config = Arc::new(RelayConfig::parse(text));
+        *kept = Some((text.map(str::to_owned), Arc::clone(&config)));
+        config
+    }
+}

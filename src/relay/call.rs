@@ -1,0 +1,52 @@
+//! One client request on its way through the phases.
+
+use std::sync::Arc;
+
+use compat::relay_config::RelayConfig;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    domain::{HeaderList, RequestId},
+    keys::{Admitted, ApiKeySnapshot},
+    wire::body::RequestBody,
+};
+
+/// What arrived, before anything is known about its key.
+#[derive(Clone, Debug)]
+pub struct Incoming {
+    /// Id of the request, as in `X-Request-ID`.
+    pub request_id: RequestId,
+    /// Arrival, epoch milliseconds.
+    pub received_ms: i64,
+    /// HTTP method.
+    pub method: http::Method,
+    /// Path and query as the client wrote them.
+    pub original_url: String,
+    /// Credential as presented, from whichever place.
+    pub credential: Option<String>,
+    /// Headers, names lower-cased, after the browser rewrite.
+    pub headers: HeaderList,
+    /// Body; an absent one is an empty object.
+    pub body: Arc<RequestBody>,
+    /// Cancelled when the client has left.
+    pub gone: CancellationToken,
+}
+
+impl Incoming {
+    /// The path without the query, as usage records name it.
+    pub fn endpoint(&self) -> &str {
+        self.original_url.split_once('?').map_or(self.original_url.as_str(), |(path, _)| path)
+    }
+}
+
+/// An admitted request. Dropping it gives its slot back.
+pub struct Call {
+    /// What arrived.
+    pub incoming: Incoming,
+    /// Whose key it is.
+    pub key: Arc<ApiKeySnapshot>,
+    /// The relay settings in effect.
+    pub config: Arc<RelayConfig>,
+    /// What admission gave: slot, window, headers.
+    pub admitted: Admitted,
+}

@@ -1,0 +1,150 @@
+//! Streamed calls to console accounts.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use super::{Held, Relay};
+use crate::{
+    accounts::ConsoleReply,
+    domain::HeaderList,
+    platform::claude_console as console,
+    relay::{
+        Call, Reply, ReplyBody,
+        choose::{ChoiceError, Chosen},
+        official::queue_refusal_stream,
+        plain::{read_all, served_by},
+        pump::{CLIENT_QUEUE, End, Pump, Tap},
+        settle::Served,
+    },
+    upstream::{SendError, UpstreamResponse},
+    wire::{
+        anthropic::{UsageTap, sanitize},
+        sse::LineSplitter,
+    },
+};
+
+impl Relay {
+    /// `/v1/messages` with streaming.
+    pub(in crate::relay) async fn console_stream(
+        self: &Arc<Self>,
+        call: Call,
+        chosen: Chosen,
+    ) -> Result<Reply, (Call, ChoiceError)> {
+        let turn = match self.turn(&call, &chosen.entry().id, false).await {
+            Ok(turn) => turn,
+            Err(error) => return Ok(queue_refusal_stream(error)),
+        };
+        let mut held = match self.hold_console(&chosen, turn).await {
+            Ok(held) => held,
+            Err(failure) => return Err((call, failure.into())),
+        };
+        let asked =
+            self.for_client(&call, async { Ok(self.ask_console(&call, &held, None).await) });
+        let response = match asked.await {
+            Err(failure) => return Err((call, failure.into())),
+            Ok(Err(error)) => {
+                self.accounts.console_used(chosen.entry()).await;
+                return Ok(self.console_broken(&error));
+            }
+            Ok(Ok(response)) => response,
+        };
+        held.turn = None;
+        if response.status == 200 {
+            Ok(self.console_events(call, chosen, held, response))
+        } else {
+            Ok(self.console_refused(&chosen, response).await)
+        }
+    }
+
+    async fn console_refused(&self, chosen: &Chosen, response: UpstreamResponse) -> Reply {
+        let status = response.status;
+        let body = read_all(response.body).await.unwrap_or_default();
+        let answer =
+            ConsoleReply { status, headers: &response.headers, error_body: &body, stream: true };
+        self.accounts.settle_console(chosen.entry(), &answer).await;
+        let mut headers = Reply::stream_headers();
+        headers.set("Content-Type", "application/json");
+        headers.set("Cache-Control", "no-cache");
+        Reply::written(status, headers, sanitize::sanitize_body(&body, true))
+    }
+
+    fn console_broken(&self, error: &SendError) -> Reply {
+        let frame = console::stream_failure(&error.message, error.code, &self.now_iso());
+        Reply::written(500, Reply::stream_headers(), frame)
+    }
+
+    fn console_events(
+        self: &Arc<Self>,
+        call: Call,
+        chosen: Chosen,
+        held: Held,
+        response: UpstreamResponse,
+    ) -> Reply {
+        let (client, receiver) = mpsc::channel(CLIENT_QUEUE);
+        let mut tap = ConsoleTap { lines: LineSplitter::default(), usage: UsageTap::console() };
+        let mut pump = Pump {
+            body: response.body,
+            client,
+            shutdown: self.cut_streams.clone(),
+            after_client: self.settings.after_client,
+        };
+        let head: HeaderList = response.headers;
+        let relay = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let answer =
+                ConsoleReply { status: 200, headers: &head, error_body: &[], stream: true };
+            relay.accounts.settle_console(chosen.entry(), &answer).await;
+            let end = pump.run(&mut tap).await;
+            let broken = match &end {
+                End::Cut(error) => Some(error.message.as_str()),
+                End::Shutdown => Some("The service is restarting, please retry"),
+                End::Complete | End::ClientGone => None,
+            };
+            if let Some(message) = broken {
+                let frame = console::stream_interrupted(message, &relay.now_iso());
+                let _ = pump.client.send(frame).await;
+            }
+            let asked = call.incoming.body.model();
+            let model = asked.map(|model| held.account.map_model(&model).to_owned());
+            if let Some(usage) = tap.usage.finish(model.as_deref()) {
+                let (account_id, kind) = served_by(&chosen);
+                let served = Served {
+                    call: &call,
+                    account_id: &account_id,
+                    kind,
+                    status: 200,
+                    stream: true,
+                };
+                relay.book(&served, &usage).await;
+            }
+            drop(pump);
+            relay.accounts.console_used(chosen.entry()).await;
+            drop(held);
+        });
+        Reply { status: 200, headers: Reply::stream_headers(), body: ReplyBody::Stream(receiver) }
+    }
+}
+
+struct ConsoleTap {
+    lines: LineSplitter,
+    usage: UsageTap,
+}
+
+impl Tap for ConsoleTap {
+    fn chunk(&mut self, chunk: Bytes) -> Option<Bytes> {
+        let lines = self.lines.push(chunk.clone());
+        lines.iter().for_each(|line| self.usage.line(line));
+        Some(chunk)
+    }
+
+    fn finish(&mut self) -> Option<Bytes> {
+        // All bytes were handed on as they came.
+        None
+    }
+
+    fn is_settled(&self) -> bool {
+        self.usage.is_complete()
+    }
+}

@@ -1,0 +1,125 @@
+//! `POST /v1/messages` after admission (contract/anthropic.md §1.3, in its order).
+
+use std::sync::Arc;
+
+use compat::{pool::Kind, store::StoreError};
+use serde_json::json;
+
+use super::{
+    Call, Relay, Reply,
+    choose::{ChoiceError, Chosen},
+    failure::Failure,
+};
+use crate::{
+    domain::HeaderList,
+    keys::{RouteFamily, Service, check_model, check_permission},
+    schedule::Prefetched,
+    wire::{anthropic::warmup, body::Messages},
+};
+
+impl Relay {
+    /// Answers an admitted messages request. The call's slot is held until the answer is complete.
+    pub async fn messages(
+        self: &Arc<Self>,
+        call: Call,
+        prefetched: Result<Prefetched, StoreError>,
+    ) -> Reply {
+        if let Some(refusal) = refuse(&call) {
+            return refusal;
+        }
+        let mut call = call;
+        let stream = call.incoming.body.stream();
+        let headers = if stream { Reply::stream_headers() } else { HeaderList::new() };
+        let mut prefetched = Some(prefetched);
+        let mut retried = false;
+        loop {
+            let outcome = match self.choose(&call, prefetched.take()).await {
+                Ok(chosen) => self.relay_to(call, chosen, stream).await,
+                Err(error) => Err((call, error)),
+            };
+            let (back, error) = match outcome {
+                Ok(reply) => return reply,
+                Err(error) => error,
+            };
+            call = back;
+            match error {
+                ChoiceError::Answer(mut reply) => {
+                    if stream {
+                        reply.headers = merged(&headers, &reply.headers);
+                    }
+                    return reply;
+                }
+                ChoiceError::Failure(Failure::ConsoleFull) if !retried => {
+                    retried = true;
+                    self.forget_session(&call).await;
+                }
+                ChoiceError::Failure(failure) => {
+                    log_failure(&call, &failure);
+                    return failure.into_reply(headers, &self.now_iso());
+                }
+            }
+        }
+    }
+
+    async fn relay_to(
+        self: &Arc<Self>,
+        call: Call,
+        chosen: Chosen,
+        stream: bool,
+    ) -> Result<Reply, (Call, ChoiceError)> {
+        let body = &call.incoming.body;
+        if chosen.intercepts_warmup() && warmup::is_warmup(body.root()) {
+            return Ok(self.warmup_reply(call, stream));
+        }
+        match (chosen.kind(), stream) {
+            (Kind::Official, false) => self.official_plain(call, chosen).await,
+            (Kind::Official, true) => self.official_stream(call, chosen).await,
+            (Kind::Console, false) => self.console_plain(call, chosen).await,
+            (Kind::Console, true) => self.console_stream(call, chosen).await,
+            (Kind::Ccr | Kind::Bedrock, _) => {
+                let text =
+                    format!("Accounts of type {} are not served yet", chosen.kind().as_str());
+                Err((call, ChoiceError::Failure(Failure::Account(text))))
+            }
+        }
+    }
+}
+
+/// Refusals that come before an account is chosen.
+fn refuse(call: &Call) -> Option<Reply> {
+    if let Err(rejection) = check_permission(&call.key, RouteFamily::Messages, Service::Claude) {
+        return Some(Reply::json(rejection.status(), &rejection.body()));
+    }
+    let invalid = |message: &str| {
+        Some(Reply::json(400, &json!({ "error": "Invalid request", "message": message })))
+    };
+    match call.incoming.body.messages() {
+        Messages::NotAnArray => {
+            return invalid("Missing or invalid field: messages (must be an array)");
+        }
+        Messages::Empty => return invalid("Messages array cannot be empty"),
+        Messages::Some(_) => {}
+    }
+    let model = call.incoming.body.model().unwrap_or_default();
+    check_model(&call.key, RouteFamily::Messages, &model)
+        .err()
+        .map(|rejection| Reply::json(rejection.status(), &rejection.body()))
+}
+
+/// `base` with `over`'s headers set on top.
+pub(super) fn merged(base: &HeaderList, over: &HeaderList) -> HeaderList {
+    let mut headers = base.clone();
+    for (name, value) in over.iter() {
+        headers.set(name, value);
+    }
+    headers
+}
+
+fn log_failure(call: &Call, failure: &Failure) {
+    tracing::error!(
+        request_id = %call.incoming.request_id,
+        key = %call.key.id,
+        failure = failure.label(),
+        "relay failed: {failure}"
+    );
+}

@@ -1,0 +1,106 @@
+//! One request's life in phases: admit, choose, build, send, stream, settle.
+//!
+//! [`Relay::admit`] answers for keys and limits; [`Relay::messages`] and [`Relay::count_tokens`] are the
+//! Claude routes (contract/anthropic.md §1.3, §1.4). A relay runs in a task of its own, so settling
+//! always happens, also when the client leaves or a phase panics. Nothing here knows an HTTP framework;
+//! the world is reached through `upstream::Sender` and the services.
+
+mod admit;
+mod call;
+mod choose;
+mod console;
+mod count_tokens;
+mod failure;
+mod messages;
+mod official;
+mod plain;
+mod pump;
+mod reply;
+mod settle;
+
+use std::{ops::Deref, sync::Arc, time::Duration};
+
+use compat::{
+    clock::{Clock, LocalCalendar},
+    pool::AccountPool,
+    relay_config::RelayConfig,
+};
+use parking_lot::Mutex;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use call::{Call, Incoming};
+pub use pump::AfterClient;
+pub use reply::{Reply, ReplyBody};
+
+use crate::{
+    accounts::Accounts,
+    billing::Billing,
+    keys::{Keys, MessageQueue},
+    schedule::{Scheduler, SessionBindings},
+    upstream::Sender,
+};
+
+/// Settings of the relay.
+#[derive(Clone, Debug)]
+pub struct RelaySettings {
+    /// Longest silence of a vendor (`REQUEST_TIMEOUT`).
+    pub request_timeout: Duration,
+    /// `CLAUDE_API_VERSION`.
+    pub api_version: String,
+    /// Caps on reading a reply whose client has left.
+    pub after_client: AfterClient,
+    /// Pause before a 403 is tried again.
+    pub forbidden_pause: Duration,
+}
+
+/// The services that a request passes through.
+pub struct RelayParts {
+    /// API keys.
+    pub keys: Arc<Keys>,
+    /// Choice of accounts.
+    pub scheduler: Arc<Scheduler>,
+    /// State of accounts.
+    pub accounts: Accounts,
+    /// Snapshots of all accounts.
+    pub pool: Arc<AccountPool>,
+    /// The operator's calendar.
+    pub calendar: LocalCalendar,
+    /// Sessions bound to accounts.
+    pub bindings: SessionBindings,
+    /// Costs and usage.
+    pub billing: Arc<Billing>,
+    /// Serialised user messages.
+    pub queue: MessageQueue,
+    /// Way to the vendors.
+    pub sender: Arc<dyn Sender>,
+    /// Time.
+    pub clock: Clock,
+    /// Settings.
+    pub settings: RelaySettings,
+    /// Cancelled when open streams must end now.
+    pub cut_streams: CancellationToken,
+    /// All relay tasks; closed and awaited on shutdown.
+    pub tasks: TaskTracker,
+}
+
+/// The pipeline.
+pub struct Relay {
+    parts: RelayParts,
+    /// The last parsed relay settings and the text they came from.
+    config: Mutex<Option<(Option<String>, Arc<RelayConfig>)>>,
+}
+
+impl Relay {
+    /// A pipeline of these parts.
+    pub fn new(parts: RelayParts) -> Self {
+        Self { parts, config: Mutex::default() }
+    }
+}
+
+impl Deref for Relay {
+    type Target = RelayParts;
+
+    fn deref(&self) -> &RelayParts {
+        &self.parts
+    }
+}

@@ -1,0 +1,108 @@
+//! Phase *settle*: what a finished request costs, booked before its client sees the end.
+
+use std::time::Duration;
+
+use compat::clock::iso;
+
+use super::{Call, Relay};
+use crate::{
+    billing::{
+        BilledAccount, BilledKey, DetailRequest, KeyRates, Recording, RequestFacts, UsageRecord,
+    },
+    domain::{AccountId, AccountKind, TokenUsage},
+    wire::anthropic::UNKNOWN_MODEL,
+};
+
+/// How long a reply is held back until Redis has booked it, for keys whose limits depend on it.
+const BOOKING_PATIENCE: Duration = Duration::from_millis(300);
+
+/// A reply whose usage is to be booked.
+pub(super) struct Served<'a> {
+    /// The admitted call.
+    pub(super) call: &'a Call,
+    /// Account that served it.
+    pub(super) account_id: &'a AccountId,
+    /// Its kind.
+    pub(super) kind: AccountKind,
+    /// Status sent to the client.
+    pub(super) status: u16,
+    /// Whether the reply was streamed.
+    pub(super) stream: bool,
+}
+
+/// Whether the next request of the key depends on what this one cost.
+fn has_cost_limit(call: &Call) -> bool {
+    let record = &call.key.record;
+    [record.daily_cost_limit, record.total_cost_limit, record.weekly_opus_cost_limit]
+        .into_iter()
+        .any(|limit| limit > 0.0)
+}
+
+impl Relay {
+    /// Books the usage of a reply. Returns once the event is in the local journal; for keys with cost
+    /// limits or a window, once Redis has it (bounded, an outage does not hold the client).
+    pub(super) async fn book(&self, served: &Served<'_>, usage: &TokenUsage) {
+        let call = served.call;
+        let incoming = &call.incoming;
+        let record = &call.key.record;
+        let request_model = incoming.body.model();
+        let model = usage.model.as_deref().or(request_model.as_deref()).unwrap_or(UNKNOWN_MODEL);
+        let rates = KeyRates::parse(&record.service_rates);
+        let speed = incoming.body.speed();
+        let booked = self.billing.record(&UsageRecord {
+            key: BilledKey {
+                id: &record.id,
+                name: &record.name,
+                user_id: record.user_id.as_deref().unwrap_or_default(),
+                rates: &rates,
+                weekly_reset_day: record.weekly_reset_day,
+                weekly_reset_hour: record.weekly_reset_hour,
+            },
+            account: Some(BilledAccount { id: served.account_id, kind: served.kind }),
+            model,
+            tokens: usage,
+            recording: Recording::Detailed,
+            request: RequestFacts {
+                id: incoming.request_id.as_str(),
+                endpoint: incoming.endpoint(),
+                method: incoming.method.as_str(),
+                status: served.status,
+                stream: served.stream,
+                started_at_ms: incoming.received_ms,
+            },
+            finished_at_ms: self.clock.now_ms(),
+            anthropic_beta: incoming.headers.get("anthropic-beta").filter(|beta| !beta.is_empty()),
+            request_speed: speed.as_deref(),
+            service_tier: None,
+            zero_split_counts: false,
+            rate_window: call.admitted.window.is_some(),
+            detail: call.config.detail_capture.then(|| DetailRequest {
+                retention_hours: call.config.detail_retention_hours,
+                body_preview: call.config.detail_body_preview,
+                body: incoming.body.bytes(),
+            }),
+        });
+        if call.admitted.window.is_some() || has_cost_limit(call) {
+            let settled = self.billing.settled(booked.ticket);
+            if tokio::time::timeout(BOOKING_PATIENCE, settled).await.is_err() {
+                tracing::warn!(key = %call.key.id, "usage is journaled but not yet in redis");
+            }
+        }
+        tracing::debug!(
+            request_id = %incoming.request_id,
+            key = %call.key.id,
+            model,
+            input = usage.input,
+            output = usage.output,
+            cache_create = usage.cache_create,
+            cache_read = usage.cache_read,
+            cost = booked.real_cost,
+            "usage booked"
+        );
+    }
+
+    /// Now as the legacy service writes it.
+    pub fn now_iso(&self) -> String {
+        iso(self.clock.now_ms())
+    }
+}
