@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use tokio::{io::AsyncWriteExt, net::TcpStream, time::Instant};
 
 use super::{
-    http::{Framing, Head, Reader},
+    http::{Framing, Head, Reader, encoded},
     scenario::Send,
     template::Run,
 };
@@ -38,6 +38,9 @@ const PATIENCE: Duration = Duration::from_secs(8);
 
 /// Works a declared request out to bytes.
 pub fn prepare(run: &Run<'_>, send: &Send, port: u16) -> Result<Prepared> {
+    if let Some(wire) = &send.wire {
+        return Ok(Prepared { head: wire.clone(), body: Vec::new(), chunk: None, is_head: false });
+    }
     let path = send.path.as_deref().unwrap_or("/api/v1/messages");
     let client = send.client.as_deref().unwrap_or(if path.contains("completions") {
         "chat"
@@ -66,7 +69,11 @@ pub fn prepare(run: &Run<'_>, send: &Send, port: u16) -> Result<Prepared> {
             headers.insert(at, (name.clone(), value));
         }
     }
-    let body = body(run, send, client, method)?;
+    let mut body = body(run, send, client, method)?;
+    if let Some(encoding) = &send.encoding {
+        body = encoded(encoding, &body);
+        headers.push(("Content-Encoding".to_owned(), encoding.clone()));
+    }
     if body.is_empty() && send.raw.is_none() {
         headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
     }

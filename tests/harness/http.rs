@@ -1,6 +1,9 @@
 //! HTTP/1.1 framing on bytes: heads, chunked bodies, `Date` texts. No interpretation.
 
+use std::io::Write;
+
 use anyhow::{Context, Result, bail};
+use flate2::{Compression, write::GzEncoder, write::ZlibEncoder};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// First line and headers exactly as they came.
@@ -171,4 +174,16 @@ impl<R: AsyncRead + Unpin> Reader<R> {
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     haystack.windows(needle.len()).position(|window| window == needle)
+}
+
+/// Bytes in a content encoding: `gzip`, or else `deflate`.
+pub fn encoded(encoding: &str, bytes: &[u8]) -> Vec<u8> {
+    let done = if encoding == "gzip" {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(bytes).and_then(|()| encoder.finish())
+    } else {
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(bytes).and_then(|()| encoder.finish())
+    };
+    done.unwrap_or_default()
 }

@@ -110,6 +110,12 @@ pub struct Send {
     /// Exact body bytes, in hex.
     #[serde(default)]
     pub raw_hex: Option<String>,
+    /// Exact bytes of the whole request, head included.
+    #[serde(default)]
+    pub wire: Option<String>,
+    /// Content encoding applied to the body: `gzip` or `deflate`.
+    #[serde(default)]
+    pub encoding: Option<String>,
     /// A user message text of so many bytes is added to the body.
     #[serde(default)]
     pub padding: usize,

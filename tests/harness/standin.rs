@@ -4,10 +4,9 @@
 //! answers from the scenario's script. It never improvises: a request that the script does not
 //! foresee is answered 599 and marked in the observation.
 
-use std::{io::Write, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
-use flate2::{Compression, write::GzEncoder, write::ZlibEncoder};
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 use tokio::{
@@ -17,7 +16,7 @@ use tokio::{
 };
 
 use super::{
-    http::{Framing, Head, Reader},
+    http::{Framing, Head, Reader, encoded},
     scenario::Reply,
 };
 
@@ -309,17 +308,6 @@ fn joined(pieces: &[Piece]) -> Vec<u8> {
         }
     }
     all
-}
-
-fn encoded(encoding: &str, bytes: &[u8]) -> Vec<u8> {
-    let done = if encoding == "gzip" {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(bytes).and_then(|()| encoder.finish())
-    } else {
-        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(bytes).and_then(|()| encoder.finish())
-    };
-    done.unwrap_or_default()
 }
 
 fn sse_pieces(events: &[Value], gap_ms: u64, pieces: &mut Vec<Piece>) {
