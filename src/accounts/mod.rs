@@ -142,6 +142,8 @@ impl Accounts {
         if recent.is_some_and(|snapshot| snapshot.started.elapsed() < FRESH) {
             return known;
         }
+        // Own writes that are still queued belong to the record, too.
+        self.0.ports.writes.flush().await;
         self.read(&known).await.map_or(known, Arc::new)
     }
 

@@ -5,7 +5,9 @@
 mod dump;
 mod proxy;
 mod server;
+mod state;
 
 pub use dump::dump;
 pub use proxy::{CuttingProxy, Fault};
 pub use server::TestRedis;
+pub use state::{Stored, changes, state};

@@ -10,8 +10,8 @@ use compat::{
     crypto::Vault,
     pool::{AccountPool, DayUsage},
     sticky::StickyTtl,
-    store::{Batch, Cmd, Reply, Store},
-    testing::TestRedis,
+    store::{Batch, Cmd, Store},
+    testing::{Stored, TestRedis, changes, state},
     write_behind::WriteBehind,
 };
 use serde::Deserialize;
@@ -65,14 +65,6 @@ struct Outcome {
     code: Option<String>,
     reason: Option<String>,
     ends_at: Option<String>,
-}
-
-#[derive(Deserialize, Debug, PartialEq, Clone)]
-struct Stored {
-    #[serde(rename = "type")]
-    kind: String,
-    value: Value,
-    ttl: i64,
 }
 
 /// The price list that the recording used in place of the real one.
@@ -137,7 +129,7 @@ async fn run(case: &Case, recording: &Recording, store: &Arc<dyn Store>) -> Resu
         setup.push(Cmd::Words(words.iter().map(|word| word.clone().into()).collect()));
     }
     store.run(setup).await.unwrap();
-    let before = dump(store).await;
+    let before = state(&**store).await;
 
     let clock = Clock::manual(recording.now);
     let calendar = LocalCalendar::new(8);
@@ -191,23 +183,21 @@ async fn run(case: &Case, recording: &Recording, store: &Arc<dyn Store>) -> Resu
         Err(error) => refusal(&error),
     };
     writes.flush().await;
-    let after = dump(store).await;
+    let after = state(&**store).await;
     drop((scheduler, writes));
     writer.await.unwrap();
 
     if answer != case.result {
         return Err(format!("{:?}, legacy: {:?}", answer, case.result));
     }
-    let changes = difference(&before, &after);
+    let changes = changes(&before, &after);
     let mut keys: Vec<&String> = changes.keys().chain(case.diff.keys()).collect();
     keys.sort();
     keys.dedup();
     for key in keys {
         let (ours, theirs) = (changes.get(key), case.diff.get(key));
         let same = match (ours, theirs) {
-            (Some(Some(a)), Some(Some(b))) => {
-                a.kind == b.kind && equal(a, b) && (a.ttl - b.ttl).abs() < 20
-            }
+            (Some(Some(a)), Some(Some(b))) => a.matches(b),
             (Some(None), Some(None)) => true,
             // A remnant without an id is deleted by the legacy listing and left alone here.
             (None, Some(None)) => key.starts_with("claude_console_account:"),
@@ -242,63 +232,4 @@ fn refusal(error: &SelectError) -> Outcome {
         _ => {}
     }
     outcome
-}
-
-/// Equal values; the members of a set come in any order.
-fn equal(a: &Stored, b: &Stored) -> bool {
-    let members = |stored: &Stored| {
-        let mut texts: Vec<String> =
-            stored.value.as_array().into_iter().flatten().map(Value::to_string).collect();
-        texts.sort();
-        texts
-    };
-    a.value == b.value || a.kind == "set" && members(a) == members(b)
-}
-
-fn difference(
-    before: &HashMap<String, Stored>,
-    after: &HashMap<String, Stored>,
-) -> HashMap<String, Option<Stored>> {
-    let same = |a: &Stored, b: &Stored| {
-        a.value == b.value && (a.ttl == -1) == (b.ttl == -1) && (a.ttl - b.ttl).abs() < 20
-    };
-    before
-        .keys()
-        .chain(after.keys())
-        .filter(|key| match (before.get(*key), after.get(*key)) {
-            (Some(a), Some(b)) => !same(a, b),
-            _ => true,
-        })
-        .map(|key| (key.clone(), after.get(key).cloned()))
-        .collect()
-}
-
-async fn dump(store: &Arc<dyn Store>) -> HashMap<String, Stored> {
-    let one = |cmd: Cmd| async move { store.run(cmd.into()).await.unwrap().remove(0) };
-    let mut found = HashMap::new();
-    for key in one(Cmd::new("KEYS").arg("*")).await.texts().unwrap() {
-        let kind = one(Cmd::new("TYPE").arg(&key)).await.text().unwrap().unwrap();
-        let ttl = one(Cmd::new("TTL").arg(&key)).await.int().unwrap();
-        let value = match kind.as_str() {
-            "hash" => {
-                let map = one(Cmd::new("HGETALL").arg(&key)).await.map().unwrap();
-                Value::Object(map.into_iter().map(|(k, v)| (k, Value::from(v))).collect())
-            }
-            "set" => one(Cmd::new("SMEMBERS").arg(&key)).await.texts().unwrap().into(),
-            "zset" => {
-                let range = Cmd::new("ZRANGE").arg(&key).arg(0_i64).arg(-1_i64).arg("WITHSCORES");
-                one(range).await.texts().unwrap().into()
-            }
-            "list" => {
-                let range = Cmd::new("LRANGE").arg(&key).arg(0_i64).arg(-1_i64);
-                one(range).await.texts().unwrap().into()
-            }
-            _ => match one(Cmd::new("GET").arg(&key)).await {
-                Reply::Nil => Value::Null,
-                reply => reply.text().unwrap().into(),
-            },
-        };
-        found.insert(key, Stored { kind, value, ttl });
-    }
-    found
 }
