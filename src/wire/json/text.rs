@@ -37,11 +37,8 @@ pub fn decode(raw: &[u8]) -> Cow<'_, str> {
 /// Whether the token's text is `expected`.
 pub(super) fn equals(raw: &[u8], expected: &str) -> bool {
     let inner = inner(raw);
-    if memchr::memchr(b'\\', inner).is_none() {
-        inner == expected.as_bytes()
-    } else {
-        decode(raw) == expected
-    }
+    let escaped = || memchr::memchr(b'\\', inner).is_some();
+    if inner == expected.as_bytes() { !escaped() } else { escaped() && decode(raw) == expected }
 }
 
 /// Writes `text` as a string token, escaped as `JSON.stringify` does.

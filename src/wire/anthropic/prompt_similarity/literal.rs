@@ -27,22 +27,39 @@ pub(super) struct Anchor {
 }
 
 impl Literal {
-    fn is_at(&self, text: &[u16], at: usize) -> bool {
-        at.checked_add(self.len).and_then(|end| text.get(at..end)).is_some_and(|window| {
-            window.iter().fold(0, |hash, unit| step(hash, *unit)) == self.roll
-                && digest(window) == self.digest
-        })
+    fn window<'t>(&self, text: &'t [u16], at: usize) -> Option<&'t [u16]> {
+        text.get(at..at.checked_add(self.len)?)
     }
 
-    /// Positions at which the literal stands in `text`, ascending.
-    fn positions<'t>(&self, text: &'t [u16]) -> Positions<'t> {
-        let drop = (0..self.len).fold(1u64, |power, _| power.wrapping_mul(MULTIPLIER));
-        let hash = text.get(..self.len).map(|w| w.iter().fold(0, |hash, unit| step(hash, *unit)));
-        Positions { literal: *self, text, at: 0, hash, drop }
+    /// Whether the rolling hash fits; to be confirmed.
+    fn may_be_at(&self, text: &[u16], at: usize) -> bool {
+        self.window(text, at)
+            .is_some_and(|w| w.iter().fold(0, |h, unit| step(h, *unit)) == self.roll)
+    }
+
+    /// Whether the literal stands there.
+    fn confirm(&self, text: &[u16], at: usize) -> bool {
+        self.window(text, at).is_some_and(|window| digest(window) == self.digest)
+    }
+
+    /// Positions at which the rolling hash fits, ascending; to be confirmed.
+    fn candidates<'t>(&self, text: &'t [u16]) -> impl Iterator<Item = usize> + use<'t> {
+        let (len, roll) = (self.len, self.roll);
+        let drop = (0..len).fold(1u64, |power, _| power.wrapping_mul(MULTIPLIER));
+        let first = text.get(..len).map(|w| w.iter().fold(0, |hash, unit| step(hash, *unit)));
+        let leaving = text.iter();
+        let entering = text.get(len..).unwrap_or_default().iter();
+        let mut hash = first.unwrap_or_default();
+        let later = leaving.zip(entering).enumerate().filter_map(move |(at, (old, new))| {
+            let gone = drop.wrapping_mul(u64::from(*old).wrapping_add(1));
+            hash = step(hash, *new).wrapping_sub(gone);
+            (hash == roll).then_some(at + 1)
+        });
+        (first == Some(roll)).then_some(0).into_iter().chain(later)
     }
 
     fn find(&self, text: &[u16]) -> Option<usize> {
-        self.positions(text).next()
+        self.candidates(text).find(|at| self.confirm(text, *at))
     }
 }
 
@@ -54,25 +71,32 @@ impl Anchor {
             return at + self.exact.len;
         }
         let Some((first, rest)) = self.pieces.split_first() else { return raw.len() };
-        for start in first.positions(raw) {
-            let mut end = start + first.len;
-            let matched = rest.iter().all(|piece| {
-                let gap = raw.get(end..).unwrap_or_default();
-                end += gap.iter().take_while(|u| is_js_space(**u)).count();
-                let hit = piece.is_at(raw, end);
-                end += piece.len;
-                hit
-            });
-            if matched {
-                return end;
+        first.candidates(raw).find_map(|start| self.match_at(raw, start, rest)).unwrap_or(raw.len())
+    }
+
+    /// End of the anchor's pieces if they stand at `start`, with any whitespace between them.
+    fn match_at(&self, raw: &[u16], start: usize, rest: &[Literal]) -> Option<usize> {
+        let first = self.pieces.first()?;
+        let mut places = Vec::with_capacity(self.pieces.len());
+        places.push((first, start));
+        let mut end = start + first.len;
+        for piece in rest {
+            let gap = raw.get(end..).unwrap_or_default();
+            end += gap.iter().take_while(|unit| is_js_space(**unit)).count();
+            if !piece.may_be_at(raw, end) {
+                return None;
             }
+            places.push((piece, end));
+            end += piece.len;
         }
-        raw.len()
+        places.iter().all(|(piece, at)| piece.confirm(raw, *at)).then_some(end)
     }
 
     /// End of the last occurrence in a normalised text.
     pub(super) fn cut_normal(&self, normal: &[u16]) -> Option<usize> {
-        self.normal.positions(normal).last().map(|at| at + self.normal.len)
+        let all: Vec<_> = self.normal.candidates(normal).collect();
+        let last = all.into_iter().rev().find(|at| self.normal.confirm(normal, *at));
+        last.map(|at| at + self.normal.len)
     }
 }
 
@@ -89,37 +113,6 @@ pub(super) fn in_order(text: &[u16], literals: &[Literal]) -> bool {
         }
         None => false,
     })
-}
-
-struct Positions<'t> {
-    literal: Literal,
-    text: &'t [u16],
-    at: usize,
-    hash: Option<u64>,
-    drop: u64,
-}
-
-impl Iterator for Positions<'_> {
-    type Item = usize;
-
-    fn next(&mut self) -> Option<usize> {
-        while let Some(hash) = self.hash {
-            let (at, end) = (self.at, self.at + self.literal.len);
-            self.at += 1;
-            self.hash = match (self.text.get(at), self.text.get(end)) {
-                (Some(old), Some(new)) => Some(
-                    step(hash, *new)
-                        .wrapping_sub(self.drop.wrapping_mul(u64::from(*old).wrapping_add(1))),
-                ),
-                _ => None,
-            };
-            let window = self.text.get(at..end).unwrap_or_default();
-            if hash == self.literal.roll && digest(window) == self.literal.digest {
-                return Some(at);
-            }
-        }
-        None
-    }
 }
 
 fn step(hash: u64, unit: u16) -> u64 {

@@ -47,12 +47,12 @@ struct Input {
     whole: Prepared,
 }
 
-/// A normalised text without its whitespace, and its bigrams in ascending order.
+/// A normalised text, the same without whitespace, and how often each bigram occurs, ascending.
 struct Prepared {
     /// Whitespace collapsed to one space, trimmed, placeholder tokens gone.
     normal: Vec<u16>,
     dense: Vec<u16>,
-    bigrams: Vec<u32>,
+    bigrams: Vec<(u32, usize)>,
 }
 
 impl Input {
@@ -87,26 +87,39 @@ impl Input {
 impl Prepared {
     fn new(normal: Vec<u16>) -> Self {
         let dense: Vec<u16> = normal.iter().copied().filter(|u| !is_js_space(*u)).collect();
-        let mut bigrams: Vec<u32> =
+        let mut all: Vec<u32> =
             dense.windows(2).map(|w| u32::from(w[0]) << 16 | u32::from(w[1])).collect();
-        bigrams.sort_unstable();
+        all.sort_unstable();
+        let mut bigrams: Vec<(u32, usize)> = Vec::with_capacity(all.len().min(1024));
+        for bigram in all {
+            match bigrams.last_mut() {
+                Some((last, count)) if *last == bigram => *count += 1,
+                _ => bigrams.push((bigram, 1)),
+            }
+        }
         Self { normal, dense, bigrams }
     }
 
     fn score(&self, template: &Template<'_>, floor: f64) -> f64 {
-        if template.has_placeholder && literal::in_order(&self.dense, &template.parts) {
+        let (ours, theirs) = (self.dense.len(), template.dense_len);
+        let total = (ours + theirs).saturating_sub(2) as f64;
+        let ceiling = 2.0 * ours.min(theirs).saturating_sub(1) as f64 / total;
+        if !template.has_placeholder && ceiling < floor {
+            return 0.0;
+        }
+        let shared = template.shared(&self.bigrams);
+        // Only a text that holds every bigram of every part can hold the parts themselves.
+        let parts = &template.parts;
+        if template.has_placeholder
+            && shared + parts.len() >= theirs
+            && literal::in_order(&self.dense, parts)
+        {
             return 1.0;
         }
-        let (ours, theirs) = (self.dense.len(), template.dense_len);
         if ours < 2 || theirs < 2 {
             return 0.0;
         }
-        let total = (ours + theirs - 2) as f64;
-        let ceiling = 2.0 * (ours.min(theirs) - 1) as f64 / total;
-        if ceiling < floor {
-            return 0.0;
-        }
-        2.0 * template.shared(&self.bigrams) as f64 / total
+        2.0 * shared as f64 / total
     }
 }
 

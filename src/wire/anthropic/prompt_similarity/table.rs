@@ -26,15 +26,14 @@ pub(super) struct Template<'t> {
 
 impl Template<'_> {
     /// Size of the multiset intersection with `bigrams`, which must be ascending.
-    pub(super) fn shared(&self, bigrams: &[u32]) -> usize {
-        let mut rest = bigrams;
+    pub(super) fn shared(&self, bigrams: &[(u32, usize)]) -> usize {
+        let mut ours = bigrams.iter().copied().peekable();
         let mut shared = 0;
         for (bigram, count) in self.counts() {
-            let skip = rest.partition_point(|b| *b < bigram);
-            rest = rest.get(skip..).unwrap_or_default();
-            let ours = rest.partition_point(|b| *b == bigram);
-            rest = rest.get(ours..).unwrap_or_default();
-            shared += ours.min(count);
+            while ours.next_if(|(b, _)| *b < bigram).is_some() {}
+            if let Some((_, n)) = ours.next_if(|(b, _)| *b == bigram) {
+                shared += n.min(count);
+            }
         }
         shared
     }
