@@ -268,11 +268,10 @@ fn rewrite_user_id(tree: &mut Tree<'_>, metadata: Option<Value<'_>>, call: &Call
                 id.device_id.clone_from(device);
             }
             // Rule 11 reads the id anew, and a replaced device id may not fit its pattern.
-            let id = UserId::parse(&id.build()).map_or_else(
+            UserId::parse(&id.build()).map_or_else(
                 || id.build(),
                 |id| id.for_account(&call.account.id, call.account.account_uuid.as_deref()).build(),
-            );
-            id
+            )
         }
         None => current,
     };

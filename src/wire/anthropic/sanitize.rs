@@ -234,8 +234,6 @@ fn numbered(number: u8) -> SafeError {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use super::*;
 
     fn doc(text: &str) -> Doc {
