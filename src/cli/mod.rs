@@ -3,17 +3,16 @@
 
 pub mod demo;
 pub mod descriptors;
-mod facts;
 mod output;
 mod serve;
 mod setup;
+mod status;
 
 use std::{path::Path, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
 use crate::config::{Config, ConfigError};
-pub use facts::StoreFacts;
 pub use output::Output;
 
 /// Command line of `crs`.
@@ -57,6 +56,28 @@ enum Command {
     /// ADMIN_USERNAME and ADMIN_PASSWORD are used when set. Changes nothing when data/init.json
     /// exists.
     Setup,
+    /// Show everything on this machine with no account anywhere.
+    ///
+    /// Starts a redis-server of its own, a stand-in for the vendor and the service, with one account
+    /// and one key. Prints requests that work as they stand, and the lines for Claude Code. Ctrl-C
+    /// ends everything and leaves nothing behind.
+    Demo {
+        /// Port to listen on; 3000, or a free one when that is taken.
+        #[arg(long)]
+        port: Option<u16>,
+        /// Make the printed requests, show the status, and end; for scripts.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Show whether the service and Redis are up, the accounts, and what each key used and cost.
+    ///
+    /// Asks the service on HOST and PORT (crs or the Node service) and reads Redis. Ends with code 1
+    /// when one of them does not answer. In a folder with a running demo and no .env it shows the demo.
+    Status {
+        /// Show every key, not only the 20 that cost most.
+        #[arg(long)]
+        all: bool,
+    },
 }
 
 /// Runs the command line of this process.
@@ -74,7 +95,12 @@ pub fn main() -> ExitCode {
     let dir = Path::new(".");
     let done = match cli.command {
         Command::Setup => setup::run(dir, &output),
-        Command::Serve => with_config(dir, |config| serve::run(config)),
+        Command::Serve => Config::read(dir).map_err(Into::into).and_then(serve::run),
+        Command::Demo { port, check } => demo::run(dir, demo::Options { port, check }, &output),
+        Command::Status { all } => {
+            let limit = if all { usize::MAX } else { 20 };
+            status::run(dir, status::Options { limit }, &output)
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -86,11 +112,4 @@ pub fn main() -> ExitCode {
             }
         }
     }
-}
-
-fn with_config(
-    dir: &Path,
-    command: impl FnOnce(Config) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    command(Config::read(dir)?)
 }

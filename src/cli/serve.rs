@@ -59,8 +59,9 @@ async fn stop_on_signal(stop: CancellationToken) {
     std::process::exit(1);
 }
 
+/// Waits for SIGTERM or Ctrl-C.
 #[cfg(unix)]
-async fn signal() {
+pub(super) async fn signal() {
     use tokio::signal::unix::{SignalKind, signal};
     match signal(SignalKind::terminate()) {
         Ok(mut terminate) => {
@@ -75,7 +76,8 @@ async fn signal() {
     }
 }
 
+/// Waits for Ctrl-C.
 #[cfg(not(unix))]
-async fn signal() {
+pub(super) async fn signal() {
     let _ = tokio::signal::ctrl_c().await;
 }

@@ -1,0 +1,106 @@
+//! The demo's folder, by which other commands find a running demo.
+
+use std::{
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+
+use crate::config::{Config, ConfigError};
+
+/// Below the working directory.
+const FOLDER: &str = ".crs-demo";
+/// Settings of the running demo.
+const SETTINGS: &str = "settings.json";
+/// Setting with the demo's process id.
+const PROCESS: &str = "CRS_DEMO_PROCESS";
+
+/// The folder of one running demo; removed when dropped.
+pub(super) struct Place {
+    dir: PathBuf,
+}
+
+impl Place {
+    /// Makes the folder afresh.
+    ///
+    /// # Errors
+    /// When another demo runs in `dir`, or the folder cannot be made.
+    pub(super) fn take(dir: &Path) -> anyhow::Result<Self> {
+        let place = dir.join(FOLDER);
+        if read(&place).is_some() {
+            anyhow::bail!("a demo already runs in this folder; end it with Ctrl-C first");
+        }
+        // What a killed demo left behind.
+        let _ = fs::remove_dir_all(&place);
+        fs::create_dir_all(&place).with_context(|| format!("cannot make {}", place.display()))?;
+        let dir = fs::canonicalize(&place)?;
+        Ok(Self { dir })
+    }
+
+    /// The folder, absolute.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Makes the demo known to other commands and returns its settings as they are.
+    ///
+    /// # Errors
+    /// When they cannot be written or used.
+    pub(super) fn publish(&self, mut settings: HashMap<String, String>) -> anyhow::Result<Config> {
+        settings.insert(PROCESS.to_owned(), std::process::id().to_string());
+        fs::write(self.dir.join(SETTINGS), serde_json::to_string_pretty(&settings)?)?;
+        Ok(Config::load(&settings, &self.dir)?)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// Settings of the demo that runs in `dir`; `None` without one, and in a folder with settings of its
+/// own.
+pub(in crate::cli) fn running(dir: &Path) -> Option<Result<Config, ConfigError>> {
+    if dir.join(".env").exists() {
+        return None;
+    }
+    let place = dir.join(FOLDER);
+    read(&place).map(|settings| Config::load(&settings, &place))
+}
+
+/// Settings in `place` whose process is alive.
+fn read(place: &Path) -> Option<HashMap<String, String>> {
+    let text = fs::read_to_string(place.join(SETTINGS)).ok()?;
+    let settings: HashMap<String, String> = serde_json::from_str(&text).ok()?;
+    let process = settings.get(PROCESS)?;
+    // Where there is no such folder the demo is believed to run.
+    let alive = !Path::new("/proc/self").exists() || Path::new("/proc").join(process).exists();
+    alive.then_some(settings)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn a_running_demo_is_found_until_it_ends() {
+        let dir = std::env::temp_dir().join(format!("crs-place-{}", uuid::Uuid::new_v4()));
+        fs::create_dir_all(&dir).unwrap();
+        assert!(running(&dir).is_none());
+        let place = Place::take(&dir).unwrap();
+        place.publish(HashMap::from([("PORT".into(), "4567".into())])).unwrap();
+        assert_eq!(running(&dir).unwrap().unwrap().server.port, 4567);
+        assert!(Place::take(&dir).is_err());
+        fs::write(dir.join(".env"), "").unwrap();
+        assert!(running(&dir).is_none(), "a folder's own settings win");
+        fs::remove_file(dir.join(".env")).unwrap();
+        drop(place);
+        assert!(running(&dir).is_none());
+        fs::remove_dir_all(&dir).unwrap();
+    }
+}

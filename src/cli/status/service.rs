@@ -1,0 +1,63 @@
+//! The running service's own word on its health.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use http_body_util::{BodyExt, Empty};
+use hyper::{Request, body::Bytes, client::conn::http1};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::{net::TcpStream, time::timeout};
+
+/// Longest wait for an answer.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What `/health` said.
+pub(super) struct ServiceHealth {
+    /// Where it was asked.
+    pub url: String,
+    /// The answer, or why there is none.
+    pub up: Result<Value, String>,
+}
+
+impl ServiceHealth {
+    pub(super) fn to_json(&self) -> Value {
+        match &self.up {
+            Ok(health) => json!({ "url": self.url, "up": true, "health": health }),
+            Err(error) => json!({ "url": self.url, "up": false, "error": error }),
+        }
+    }
+}
+
+/// Asks the service that listens on `host` and `port`.
+pub(super) async fn ask(host: &str, port: u16) -> ServiceHealth {
+    // Listening everywhere includes here.
+    let host = match host {
+        "0.0.0.0" => "127.0.0.1",
+        "::" => "::1",
+        host => host,
+    };
+    let authority =
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+    let up = match timeout(PATIENCE, get(host, port, &authority)).await {
+        Ok(answer) => answer.map_err(|error| format!("{error:#}")),
+        Err(_) => Err("no answer in time".to_owned()),
+    };
+    ServiceHealth { url: format!("http://{authority}"), up }
+}
+
+async fn get(host: &str, port: u16, authority: &str) -> anyhow::Result<Value> {
+    let stream = TcpStream::connect((host, port)).await.context("cannot connect")?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let request = Request::get("/health")
+        .header("host", authority)
+        .header("accept", "application/json")
+        .header("connection", "close")
+        .body(Empty::<Bytes>::new())?;
+    let exchange = async {
+        let response = sender.send_request(request).await?;
+        anyhow::Ok(response.into_body().collect().await?.to_bytes())
+    };
+    let (answer, _) = tokio::join!(exchange, connection);
+    serde_json::from_slice(&answer?).context("the answer is no JSON; is this the relay's port?")
+}
