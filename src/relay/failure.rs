@@ -6,7 +6,6 @@ use thiserror::Error;
 use super::reply::Reply;
 use crate::{
     domain::HeaderList,
-    error::{Retry, Source},
     platform::claude_official::reply::ConnectFailure,
     upstream::{SendError, SendErrorKind},
 };
@@ -48,23 +47,6 @@ impl Failure {
     /// Failure of an exchange whose own text is shown (console).
     pub fn verbatim(error: SendError) -> Self {
         Self::Send { kind: error.kind, text: error.message }
-    }
-
-    /// Where the fault lies.
-    pub fn source(&self) -> Source {
-        match self {
-            Self::ClientGone => Source::Client,
-            Self::Send { .. } | Self::ConsoleFull => Source::Upstream,
-            Self::NoAccount(_) | Self::Account(_) | Self::Internal(_) => Source::Internal,
-        }
-    }
-
-    /// Whether the pipeline may start over with another account.
-    pub fn retry(&self) -> Retry {
-        match self {
-            Self::ConsoleFull => Retry::OtherAccount,
-            _ => Retry::No,
-        }
     }
 
     /// Fixed label for metrics.

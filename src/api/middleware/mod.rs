@@ -363,12 +363,16 @@ fn keeps_alive(parts: &Parts) -> bool {
 }
 
 fn set_connection(headers: &mut HeaderMap, keep: bool) {
-    let closes = headers.get(CONNECTION).is_some_and(|value| value == "close");
-    if keep && !closes {
-        headers.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
-        headers.insert("keep-alive", KEEP_ALIVE);
-    } else {
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    match headers.get(CONNECTION) {
+        // A route that says something about the connection itself promises no time.
+        Some(value) if keep && value != "close" => {}
+        None if keep => {
+            headers.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
+            headers.insert("keep-alive", KEEP_ALIVE);
+        }
+        _ => {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
     }
 }
 
