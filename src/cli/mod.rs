@@ -3,6 +3,7 @@
 
 pub mod demo;
 pub mod descriptors;
+mod doctor;
 mod output;
 mod serve;
 mod setup;
@@ -78,6 +79,13 @@ enum Command {
         #[arg(long)]
         all: bool,
     },
+    /// Audit Redis and settings; writes nothing.
+    ///
+    /// Matches every key in the Redis that .env names against the catalogue, checks types, expiries,
+    /// fields, indexes, references and whether the stored secrets open, and compares
+    /// config/config.js (when there is one) with what crs would use.
+    #[command(after_help = "Exit codes: 0 nothing to mend, 1 findings, 2 could not run.")]
+    Doctor,
 }
 
 /// Runs the command line of this process.
@@ -94,6 +102,7 @@ pub fn main() -> ExitCode {
     let output = Output::new(cli.json);
     let dir = Path::new(".");
     let done = match cli.command {
+        Command::Doctor => return doctor::main(dir, &output),
         Command::Setup => setup::run(dir, &output),
         Command::Serve => Config::read(dir).map_err(Into::into).and_then(serve::run),
         Command::Demo { port, check } => demo::run(dir, demo::Options { port, check }, &output),

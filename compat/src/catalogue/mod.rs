@@ -13,6 +13,40 @@ pub use ttl::{Ttl, TtlFault};
 
 const DATA: &str = include_str!("catalogue.tsv");
 
+/// What a key holds, as far as an audit can check it without knowing the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A typed record, see [`crate::record`].
+    Record,
+    /// A hash whose values are all whole numbers.
+    Counters,
+    /// Numbers.
+    Number,
+    /// JSON objects.
+    Json,
+    /// Any text.
+    Text,
+    /// Members of a set or sorted set.
+    Members,
+    /// Stream entries.
+    Events,
+}
+
+impl Form {
+    fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "record" => Self::Record,
+            "counters" => Self::Counters,
+            "number" => Self::Number,
+            "json" => Self::Json,
+            "text" => Self::Text,
+            "members" => Self::Members,
+            "events" => Self::Events,
+            _ => return None,
+        })
+    }
+}
+
 /// What the catalogue says about a pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -20,6 +54,8 @@ pub struct Entry {
     pub pattern: &'static str,
     /// Redis type: `string`, `hash`, `set`, `zset`, `list` or `stream`.
     pub kind: &'static str,
+    /// What is in it.
+    pub value: Form,
     /// How long such a key lives.
     pub ttl: Ttl,
     /// The part of the service that owns it, e.g. `apikey`, `usage`, `account:claude`.
@@ -81,6 +117,7 @@ fn read(line: &'static str) -> Option<Entry> {
     Some(Entry {
         pattern: cells.next()?,
         kind: cells.next()?,
+        value: Form::parse(cells.next()?)?,
         ttl: Ttl::parse(cells.next()?)?,
         area: cells.next()?,
         about: cells.next()?,

@@ -7,6 +7,7 @@ use super::{
     },
     layout::record,
 };
+use crate::keys::AccountKind;
 
 record! {
     /// An API key (contract/redis.md §a). Limits of 0 do not limit.
@@ -122,7 +123,52 @@ record! {
 /// `None` when missing or empty, which is not the same as 0 here.
 type ActivationDays = super::field::MaybeWhole;
 
+/// What an account field of a key points to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Binding<'a> {
+    /// One account.
+    Account(AccountKind, &'a str),
+    /// An account group.
+    Group(&'a str),
+}
+
 impl ApiKey {
+    /// The account fields that are set, by stored name, with their prefixes read.
+    pub fn bindings(&self) -> Vec<(&'static str, Binding<'_>)> {
+        use AccountKind as Kind;
+        let plain = |kind: Kind| (kind, None);
+        let fields = [
+            ("claudeAccountId", &self.claude_account_id, plain(Kind::ClaudeOfficial)),
+            ("claudeConsoleAccountId", &self.claude_console_account_id, plain(Kind::ClaudeConsole)),
+            (
+                "geminiAccountId",
+                &self.gemini_account_id,
+                (Kind::Gemini, Some(("api:", Kind::GeminiApi))),
+            ),
+            (
+                "openaiAccountId",
+                &self.openai_account_id,
+                (Kind::OpenAi, Some(("responses:", Kind::OpenAiResponses))),
+            ),
+            ("azureOpenaiAccountId", &self.azure_openai_account_id, plain(Kind::AzureOpenAi)),
+            ("bedrockAccountId", &self.bedrock_account_id, plain(Kind::Bedrock)),
+            ("droidAccountId", &self.droid_account_id, plain(Kind::Droid)),
+            ("ccrAccountId", &self.ccr_account_id, plain(Kind::Ccr)),
+        ];
+        let read = |text, (kind, prefixed): (Kind, Option<(&str, Kind)>)| {
+            let group = str::strip_prefix(text, "group:").map(Binding::Group);
+            let other = || {
+                let (prefix, kind) = prefixed?;
+                Some(Binding::Account(kind, str::strip_prefix(text, prefix)?))
+            };
+            group.or_else(other).unwrap_or(Binding::Account(kind, text))
+        };
+        let set = fields
+            .into_iter()
+            .filter_map(|(name, text, kinds)| Some((name, read(text.as_deref()?, kinds))));
+        set.collect()
+    }
+
     /// Whether the next use activates the key.
     pub fn awaits_activation(&self) -> bool {
         self.expiration_mode == "activation" && !self.is_activated

@@ -19,7 +19,7 @@ mod sealed;
 #[cfg(test)]
 mod tests;
 
-pub use api_key::ApiKey;
+pub use api_key::{ApiKey, Binding};
 pub use group::Group;
 pub use json::Json;
 pub use layout::{Fault, Rest};

@@ -13,7 +13,10 @@ use super::{
     },
     *,
 };
-use crate::crypto::{Outcome, Service, Vault};
+use crate::{
+    crypto::{Outcome, Service, Vault},
+    keys::AccountKind,
+};
 
 fn fields<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> HashMap<String, String> {
     pairs.into_iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect()
@@ -87,6 +90,27 @@ fn odd_spellings_of_a_key_record() {
     assert_eq!(key.activation_period_ms(), 7_200_000);
     assert_eq!(key.to_fields()["futureField"], "kept");
     assert_eq!(format!("{:?}", key.rest), "{\"futureField\"}");
+}
+
+#[test]
+fn bindings_read_their_prefixes() {
+    let key = ApiKey::from_fields(
+        "k",
+        fields([
+            ("claudeAccountId", "group:g1"),
+            ("openaiAccountId", "responses:r1"),
+            ("geminiAccountId", "api:x1"),
+            ("bedrockAccountId", "b1"),
+            ("droidAccountId", ""),
+        ]),
+    );
+    let expected = [
+        ("claudeAccountId", Binding::Group("g1")),
+        ("geminiAccountId", Binding::Account(AccountKind::GeminiApi, "x1")),
+        ("openaiAccountId", Binding::Account(AccountKind::OpenAiResponses, "r1")),
+        ("bedrockAccountId", Binding::Account(AccountKind::Bedrock, "b1")),
+    ];
+    assert_eq!(key.bindings(), expected);
 }
 
 /// Records as the legacy service wrote them come back field for field. Unset late fields may be stored

@@ -4,6 +4,7 @@ use std::{fmt, time::Duration};
 
 use redis::{
     ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo,
+    io::tcp::TcpSettings,
 };
 
 use crate::store::StoreError;
@@ -72,6 +73,8 @@ impl RedisConfig {
         let info = addr
             .into_connection_info()
             .map_err(|error| StoreError::Unreachable(error.to_string()))?;
-        Ok(info.set_redis_settings(settings))
+        // Without it, the tail of a large pipeline may wait for the acknowledgement of its head.
+        let tcp = TcpSettings::default().set_nodelay(true);
+        Ok(info.set_redis_settings(settings).set_tcp_settings(tcp))
     }
 }
