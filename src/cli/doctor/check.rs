@@ -129,7 +129,7 @@ impl Check {
                 "not-indexed",
                 Error,
                 "missing in an index, so lists and selection do not see it",
-                "SADD (or ZADD) the member to the index, or delete the index: it is rebuilt from the records.",
+                "SADD (or ZADD) the member. Account and user indexes may be deleted instead: they are rebuilt from the records. Key indexes (apikey:idx:*, apikey:set:*) are rebuilt when the Node service starts without apikey:index:version.",
             ),
             Self::NoLookup => (
                 "no-lookup",

@@ -83,11 +83,10 @@ async fn lookup(
     let known: HashSet<&str> = records.keys.iter().map(|key| key.id.as_str()).collect();
     for key in &records.keys {
         match map.get(&key.hash) {
-            Some(id) if *id == key.id => {
-                if key.deleted {
-                    findings.add(Check::DeletedLookup, keys::API_KEY_MAP, key.key());
-                }
+            Some(id) if *id == key.id && key.deleted => {
+                findings.add(Check::DeletedLookup, keys::API_KEY_MAP, key.key());
             }
+            Some(id) if *id == key.id => {}
             Some(other) if !key.deleted => {
                 let place = format!("{} (leads to {other})", key.key());
                 findings.add(Check::NoLookup, keys::API_KEY_MAP, place);
@@ -146,7 +145,7 @@ async fn key_indexes(
         findings.add(Check::NotIndexed, keys::API_KEY_TAGS, tag);
     }
     let stored = census.ids(catalogue, "apikey:tag:{tag}", "tag");
-    let sets = tags.union(&stored).map(|tag| keys::api_keys_with_tag(tag));
+    let sets = tags.union(&stored).map(keys::api_keys_with_tag);
     let sets = set_members(store, sets.collect::<Vec<_>>()).await?;
     for tag in tags.union(&stored) {
         let set = keys::api_keys_with_tag(tag);

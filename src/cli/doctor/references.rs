@@ -59,7 +59,7 @@ async fn of_groups(
     records: &Records,
     findings: &mut Findings,
 ) -> Result<(), StoreError> {
-    let forward = records.groups.keys().map(|id| keys::group_members(id)).collect::<Vec<_>>();
+    let forward = records.groups.keys().map(keys::group_members).collect::<Vec<_>>();
     let forward = set_members(store, forward).await?;
     let backward = set_members(store, census.keys(REVERSE).to_vec()).await?;
     let kept = !census.keys(keys::GROUPS_OF_ACCOUNTS_READY).is_empty();

@@ -75,6 +75,23 @@ impl Difference {
     }
 }
 
+/// Variables that the service also reads itself, whatever the file says.
+const READ_DIRECTLY: &[&str] = &[
+    "BALANCE_SCRIPT_ENABLED",
+    "CLAUDE_5H_WARNING_MAX_NOTIFICATIONS",
+    "LOG_LEVEL",
+    "NODE_ENV",
+    "UPSTREAM_ERROR_503_TTL_SECONDS",
+    "UPSTREAM_ERROR_MAX_CUSTOM_TTL_SECONDS",
+];
+
+/// Of them, those that win over the file.
+const ENVIRONMENT_FIRST: &[&str] = &["CLAUDE_5H_WARNING_MAX_NOTIFICATIONS", "LOG_LEVEL"];
+
+/// Settings whose users take 0 for the default, whatever set them.
+const ZERO_IS_DEFAULT: &[&str] =
+    &["requestTimeout", "session.stickyTtlHours", "system.metricsWindow", "system.timezoneOffset"];
+
 /// All differences between the leaves of the configuration object and what crs takes from `source`.
 pub(super) fn differences(
     leaves: &BTreeMap<String, Value>,
@@ -102,8 +119,15 @@ pub(super) fn differences(
 }
 
 fn differing(row: &Row, node: &Value, source: &dyn Source) -> Option<Difference> {
-    let crs = row.rule.value(source.get(row.name).as_deref());
-    if same(&crs, node) {
+    let text = source.get(row.name).filter(|text| !text.is_empty());
+    if text.is_some() && ENVIRONMENT_FIRST.contains(&row.name) {
+        return None;
+    }
+    let crs = row.rule.value(text.as_deref());
+    let unset = node.is_null() || same(node, &json!(0));
+    if same(&crs, node)
+        || unset && ZERO_IS_DEFAULT.contains(&row.path) && same(&crs, &row.rule.value(None))
+    {
         return None;
     }
     let carry = match standing(row.name) {
@@ -124,8 +148,7 @@ fn differing(row: &Row, node: &Value, source: &dyn Source) -> Option<Difference>
 
 /// An edited or older file may lack a setting that crs would take from the environment.
 fn unread(row: &Row, leaves: &BTreeMap<String, Value>, source: &dyn Source) -> Option<Difference> {
-    // This one is read by the service itself.
-    if row.path == "claude.fiveHourWarning.maxNotificationsPerWindow" || leaves.is_empty() {
+    if leaves.is_empty() || READ_DIRECTLY.contains(&row.name) {
         return None;
     }
     let text = source.get(row.name)?;

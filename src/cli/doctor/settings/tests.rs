@@ -47,7 +47,7 @@ async fn edited_values_are_listed_with_their_line() {
           session: { stickyTtlHours: 0.5, renewalThresholdMinutes: 0 },
           redis: { host: "127.0.0.1", db: -0, commandTimeout: 5000, connectTimeout: 1, lazyConnect: true },
           proxy: { maxSockets: undefined, maxFreeSockets: 7, useIPv4: false },
-          system: { timezoneOffset: 0 },
+          system: { timezoneOffset: 0, cleanupInterval: 0 },
           web: { title: "Mine" },
           ldap: { enabled: true },
           concurrency: { leaseSeconds: 120 },
@@ -68,7 +68,7 @@ async fn edited_values_are_listed_with_their_line() {
     line("logging.dirname", "CRS_LOG_DIR=/var/log/relay");
     let cannot = |path| assert!(matches!(advice(&differences, path), Carry::Cannot(_)), "{path}");
     [
-        "system.timezoneOffset",
+        "system.cleanupInterval",
         "security.azureOpenaiSalt",
         "ldap.enabled",
         "concurrency.leaseSeconds",
