@@ -158,7 +158,7 @@ pub fn texts_agree(a: &str, b: &str) -> bool {
         return true;
     }
     let Ok(placeholder) =
-        Regex::new("<(?:local |ms |s )?(?:now|hour|utc-midnight|midnight|week)[^>]*>")
+        Regex::new("<(?:local |http |ms |s )?(?:now|hour|utc-midnight|midnight|week)[^>]*>")
     else {
         return false;
     };
@@ -174,7 +174,7 @@ pub fn texts_agree(a: &str, b: &str) -> bool {
 fn moments_agree(a: &str, b: &str) -> bool {
     let split = |text: &str| -> (String, Vec<String>) {
         let inner = text.trim_matches(['<', '>']);
-        let spelling = ["local ", "ms ", "s "].into_iter().find(|s| inner.starts_with(s));
+        let spelling = ["local ", "http ", "ms ", "s "].into_iter().find(|s| inner.starts_with(s));
         let names = inner.trim_start_matches(spelling.unwrap_or_default());
         (spelling.unwrap_or_default().to_owned(), names.split('|').map(Into::into).collect())
     };

@@ -18,7 +18,8 @@ use super::template::{Calendar, HOUR};
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
-    /// Glob over the path inside an observation; `**` spans segments.
+    /// Glob over the path inside an observation; `**` spans segments. `key`: names of Redis keys,
+    /// hash fields and JSON members.
     pub at: String,
     /// Regular expression; only what it matches is replaced.
     #[serde(rename = "match")]
@@ -62,6 +63,7 @@ pub struct Normal<'a> {
 struct Shapes {
     iso: Regex,
     local: Regex,
+    http: Regex,
     millis: Regex,
     seconds: Regex,
 }
@@ -83,6 +85,7 @@ impl<'a> Normal<'a> {
         let shapes = Shapes {
             iso: Regex::new(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")?,
             local: Regex::new(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \(UTC[+-]\d+\)")?,
+            http: Regex::new(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT")?,
             millis: Regex::new(r"\b\d{13}(\.\d+)?\b")?,
             seconds: Regex::new(r"\b\d{10}\b")?,
         };
@@ -149,6 +152,9 @@ impl<'a> Normal<'a> {
     /// Normalises a Redis key or member name: ids, calendar parts, moments.
     fn key(&self, key: &str) -> String {
         let mut key = self.named(key);
+        for (rule, regex) in self.rules.0.iter().filter(|(rule, _)| rule.at == "key") {
+            key = regex.replace_all(&key, rule.with.as_str()).into_owned();
+        }
         let now = self.start_ms;
         let utc = Calendar { offset_hours: 0 };
         if let Some(rest) = key.strip_prefix("request_detail:index:day:")
@@ -191,6 +197,12 @@ impl<'a> Normal<'a> {
             at.parse::<Timestamp>()
                 .ok()
                 .and_then(|at| self.moment(at.as_millisecond(), "local "))
+                .unwrap_or_else(|| found[0].to_owned())
+        });
+        let text = self.shapes.http.replace_all(&text, |found: &Captures<'_>| {
+            jiff::fmt::rfc2822::parse(&found[0])
+                .ok()
+                .and_then(|at| self.moment(at.timestamp().as_millisecond(), "http "))
                 .unwrap_or_else(|| found[0].to_owned())
         });
         let text = self.shapes.millis.replace_all(&text, |found: &Captures<'_>| {
