@@ -10,7 +10,7 @@ mod reply;
 use futures_util::future::BoxFuture;
 use thiserror::Error;
 
-pub use cmd::{Batch, Cmd, Script};
+pub use cmd::{Batch, Cmd, IntoArg, Script};
 pub use redis::{RedisConfig, RedisStore, RedisStores, StoreCounters};
 pub use reply::Reply;
 

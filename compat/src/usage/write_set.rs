@@ -19,7 +19,7 @@ use super::{
 use crate::{
     clock::{iso, minute_number},
     keys,
-    store::{Cmd, Script},
+    store::{Cmd, IntoArg, Script},
 };
 
 const DAY: i64 = 86_400;
@@ -218,6 +218,35 @@ impl Change {
             cmds.push(Cmd::new("EXPIRE").arg(key).arg(ttl));
         }
         cmds
+    }
+
+    /// The change as the steps that the ledger's script takes: words and their number before them.
+    pub(super) fn steps(mut self) -> Vec<Bytes> {
+        let mut steps = Vec::new();
+        for (key, Fields(fields)) in std::mem::take(&mut self.hashes.0) {
+            let ttl = self.ttls.remove(&key).unwrap_or(-1);
+            steps.push((3 + 2 * fields.len()).into_arg());
+            steps.push(Bytes::from_static(b"h"));
+            steps.push(key.into_arg());
+            steps.push(ttl.into_arg());
+            for (field, by) in fields {
+                steps.push(match field {
+                    Cow::Borrowed(name) => Bytes::from_static(name.as_bytes()),
+                    Cow::Owned(name) => Bytes::from(name),
+                });
+                steps.push(by.into_arg());
+            }
+        }
+        for cmd in self.commands() {
+            let (kind, args) = match cmd {
+                Cmd::Words(args) => (Bytes::from_static(b"c"), args),
+                Cmd::Script { args, .. } => (Bytes::from_static(b"t"), args),
+            };
+            steps.push((1 + args.len()).into_arg());
+            steps.push(kind);
+            steps.extend(args);
+        }
+        steps
     }
 
     /// Sets a key's life, seconds; the longest wins.

@@ -1,5 +1,8 @@
--- Applies commands once. KEYS[1]: marker, the last journal entry applied.
--- ARGV: marker expected, marker to set, marker ttl (s), then per command its number of words and them.
+-- Applies a change once. KEYS[1]: marker, the last journal entry applied.
+-- ARGV: marker expected, marker to set, marker ttl (s), then steps, each with the number of its words:
+--   n 'c' word...                          a command
+--   n 't' record index ttl id iso ms       a last use
+--   n 'h' key ttl field by field by ...    increments of a hash; ttl -1: none
 -- Whoever finds another marker than expected changes nothing and learns what it found.
 local seen = redis.call('GET', KEYS[1]) or ''
 if seen ~= ARGV[1] then
@@ -7,19 +10,64 @@ if seen ~= ARGV[1] then
 end
 -- First, because it is what fails when Redis refuses writes; then nothing has happened yet.
 redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+
+local argv, count = ARGV, #ARGV
+local pcall_redis, unpack = redis.pcall, unpack
 local reply = {1}
-local at = 4
-while at <= #ARGV do
-  local last = at + tonumber(ARGV[at])
-  local done
-  if ARGV[at + 1] == 'crs.touch' then
-    local ok, problem = pcall(touch, unpack(ARGV, at + 2, last))
-    done = ok or {err = tostring(problem)}
-  else
-    done = redis.pcall(unpack(ARGV, at + 1, last))
-  end
+
+local function note(done, what)
   if type(done) == 'table' and done.err then
-    reply[#reply + 1] = ARGV[at + 1] .. ' ' .. (ARGV[at + 2] or '') .. ': ' .. done.err
+    reply[#reply + 1] = what .. ': ' .. done.err
+  end
+end
+
+-- Adds to many fields with one read and one write. Doubles hold whole numbers up to 2^53; larger ones,
+-- and values that are no whole numbers, are left to HINCRBY.
+local LARGEST = 2 ^ 52
+local function add(first, last)
+  local key, fields = argv[first], {}
+  for at = first + 2, last, 2 do
+    fields[#fields + 1] = argv[at]
+  end
+  local old = pcall_redis('HMGET', key, unpack(fields))
+  if old.err then
+    return note(old, 'HINCRBY ' .. key)
+  end
+  local write, at = {key}, first + 3
+  for i = 1, #fields do
+    local value = (tonumber(old[i] or 0) or 0.5) + tonumber(argv[at])
+    if value % 1 ~= 0 or value > LARGEST or value < -LARGEST then
+      for field = first + 2, last, 2 do
+        note(pcall_redis('HINCRBY', key, argv[field], argv[field + 1]), 'HINCRBY ' .. key)
+      end
+      write = nil
+      break
+    end
+    write[2 * i] = fields[i]
+    write[2 * i + 1] = value
+    at = at + 2
+  end
+  if write then
+    note(pcall_redis('HMSET', unpack(write)), 'HMSET ' .. key)
+  end
+  if argv[first + 1] ~= '-1' then
+    pcall_redis('EXPIRE', key, argv[first + 1])
+  end
+end
+
+local at = 4
+while at <= count do
+  local last = at + tonumber(argv[at])
+  local kind = argv[at + 1]
+  if kind == 'h' then
+    add(at + 2, last)
+  elseif kind == 't' then
+    local ok, problem = pcall(touch, unpack(argv, at + 2, last))
+    if not ok then
+      note({err = tostring(problem)}, 'touch ' .. argv[at + 2])
+    end
+  else
+    note(pcall_redis(unpack(argv, at + 2, last)), argv[at + 2] .. ' ' .. (argv[at + 3] or ''))
   end
   at = last + 1
 end

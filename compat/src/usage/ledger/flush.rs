@@ -22,8 +22,8 @@ use crate::{
 
 /// Most events in one batch.
 const MAX_EVENTS: usize = 2000;
-/// Most groups of counters in one batch; one group makes about 250 commands, and Redis serves nobody
-/// else while it runs them.
+/// Most groups of counters in one batch; one group makes some 30 hashes, and Redis serves nobody
+/// else while it fills them.
 const MAX_GROUPS: usize = 60;
 /// Life of the marker, seconds.
 const MARKER_TTL: i64 = 30 * 86_400;
@@ -241,7 +241,7 @@ impl<'a> Flusher<'a> {
             .arg(expected)
             .arg(&last)
             .arg(MARKER_TTL)
-            .args(words(events, &self.ledger.settings));
+            .args(steps(events, &self.ledger.settings));
         let reply = self.ask(cmd).await?;
         let Reply::Array(mut items) = reply else {
             return Err(reply.int().err().unwrap_or(StoreError::Shape("no array".into())));
@@ -341,21 +341,9 @@ fn last_number(events: &[Numbered]) -> u64 {
     events.last().map_or(0, |(number, _)| *number)
 }
 
-/// The batch's commands as the script takes them.
-fn words(events: &[Numbered], settings: &UsageSettings) -> Vec<Bytes> {
+/// The batch's net change as the script takes it.
+fn steps(events: &[Numbered], settings: &UsageSettings) -> Vec<Bytes> {
     let mut set = WriteSet::default();
     events.iter().for_each(|(_, event)| set.add(event, settings));
-    let mut words = Vec::new();
-    for cmd in set.change(settings).commands() {
-        let args = match cmd {
-            Cmd::Words(args) => args,
-            // The only script among the commands; the applying script holds its text.
-            Cmd::Script { args, .. } => {
-                std::iter::once(Bytes::from_static(b"crs.touch")).chain(args).collect()
-            }
-        };
-        words.push(Bytes::from(args.len().to_string()));
-        words.extend(args);
-    }
-    words
+    set.change(settings).steps()
 }
