@@ -7,7 +7,7 @@ use super::{
     Call, Relay, Reply, ReplyBody,
     choose::{Chosen, binding_refusal, bound_session},
     failure::{Failure, console_full_body},
-    plain::PlainReply,
+    plain::{PlainReply, rewritten},
 };
 use crate::{
     keys::{RouteFamily, Service, check_permission},
@@ -122,7 +122,7 @@ fn answer(plain: PlainReply) -> Reply {
         return Reply { status, headers, body: ReplyBody::Json(text.into()) };
     }
     let body = match Doc::parse_deep(plain.body.clone()) {
-        Ok(_) => ReplyBody::Json(plain.body),
+        Ok(doc) => ReplyBody::Json(rewritten(&doc)),
         Err(_) => ReplyBody::Text(plain.body),
     };
     Reply { status, headers, body }

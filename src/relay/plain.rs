@@ -9,7 +9,7 @@ use crate::{
     upstream::SendError,
     wire::{
         anthropic::{usage_of_reply, warmup},
-        json::Doc,
+        json::{Doc, stringify},
     },
 };
 
@@ -77,7 +77,7 @@ impl Relay {
             let served = Served { call, account_id, kind, status: plain.status, stream: false };
             self.book(&served, &usage).await;
         }
-        Reply { status: plain.status, headers, body: ReplyBody::Json(doc.text().clone()) }
+        Reply { status: plain.status, headers, body: ReplyBody::Json(rewritten(&doc)) }
     }
 
     /// Runs a plain exchange on behalf of a client. When the client leaves, the exchange may still
@@ -120,6 +120,12 @@ impl Relay {
         });
         Reply { status: 200, headers: Reply::stream_headers(), body: ReplyBody::Stream(receiver) }
     }
+}
+
+/// A reply's JSON as the legacy service writes it anew; entity tag and length hang on these bytes.
+pub(super) fn rewritten(doc: &Doc) -> Bytes {
+    let text = stringify(doc.root());
+    if text == *doc.text() { doc.text().clone() } else { text.into() }
 }
 
 /// Twenty random hex digits.

@@ -122,19 +122,19 @@ impl Relay {
             .await
     }
 
-    /// As [`Relay::exchange`], with the retries of a 403 on the same account.
+    /// As [`Relay::exchange`], with the retries of a 403 on the same account; `retries` counts them.
     async fn exchange_with_retries(
         &self,
         prepared: &Prepared,
         built: &Built,
+        retries: &mut u32,
     ) -> Result<UpstreamResponse, SendError> {
-        let mut retries = 0;
         loop {
             let response = self.exchange(prepared, built).await?;
-            if response.status != 403 || retries == FORBIDDEN_RETRIES {
+            if response.status != 403 || *retries == FORBIDDEN_RETRIES {
                 return Ok(response);
             }
-            retries += 1;
+            *retries += 1;
             tracing::warn!(account = %prepared.ready.account.id, retries, "403: trying again");
             drop(response);
             tokio::time::sleep(self.settings.forbidden_pause).await;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::{Ending, Prepared, Relay, is_serial};
@@ -74,15 +74,11 @@ impl Relay {
     /// Exchanges until an answer stands: a 403 is tried again, a refusal of the client's looks once
     /// more with other tool names.
     async fn open(&self, call: &Call, prepared: &Prepared) -> Result<(Built, Opened), SendError> {
-        let mut suffixed = false;
+        let (mut suffixed, mut retries) = (false, 0);
         loop {
             let built = self.build(call, prepared, Endpoint::Messages, suffixed);
             self.note_fingerprint(prepared, &built).await;
-            let response = if suffixed {
-                self.exchange(prepared, &built).await?
-            } else {
-                self.exchange_with_retries(prepared, &built).await?
-            };
+            let response = self.exchange_with_retries(prepared, &built, &mut retries).await?;
             if response.status == 200 {
                 return Ok((built, Opened::Events(response)));
             }
@@ -218,15 +214,8 @@ impl Tap for OfficialTap {
             self.usage.line(line);
         }
         let Some(names) = &self.names else { return Some(chunk) };
-        let mut out = BytesMut::with_capacity(chunk.len() + 64);
-        for line in lines.iter() {
-            match names.restore_line(line) {
-                Some(restored) => out.extend_from_slice(&restored),
-                None => out.extend_from_slice(line),
-            }
-            out.extend_from_slice(b"\n");
-        }
-        (!out.is_empty()).then(|| out.freeze())
+        let out = lines.rewrite(|line| names.restore_line(line));
+        (!out.is_empty()).then_some(out)
     }
 
     fn finish(&mut self) -> Option<Bytes> {

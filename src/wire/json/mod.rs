@@ -20,7 +20,7 @@ mod tests;
 
 pub use doc::{Doc, Kind, Value};
 pub use number::format_js_number;
-pub use stringify::restringify;
+pub use stringify::{restringify, stringify};
 pub use text::{decode, encode, inner, trim_raw, trim_raw_inner};
 pub use tree::Tree;
 

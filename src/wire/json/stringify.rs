@@ -18,10 +18,14 @@ const MAX_DEPTH: usize = 256;
 /// Rewrites JSON as JavaScript would: no whitespace, shortest numbers, one member per key (the last
 /// value in the first one's place), integer-like keys first, minimal escapes.
 pub fn restringify(text: Bytes) -> Result<Vec<u8>, JsonError> {
-    let doc = Doc::parse_deep(text)?;
-    let mut out = Vec::with_capacity(doc.text().len());
-    write(doc.root(), 0, &mut out);
-    Ok(out)
+    Ok(stringify(Doc::parse_deep(text)?.root()))
+}
+
+/// [`restringify`] of a value whose document is indexed at every level ([`Doc::parse_deep`]).
+pub fn stringify(value: Value<'_>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(value.raw().len());
+    write(value, 0, &mut out);
+    out
 }
 
 fn write(value: Value<'_>, depth: usize, out: &mut Vec<u8>) {
