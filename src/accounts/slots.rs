@@ -32,6 +32,7 @@ pub struct Slot {
     accounts: Accounts,
     key: String,
     member: String,
+    held: bool,
     _renewal: DropGuard,
 }
 
@@ -51,14 +52,17 @@ impl Accounts {
         let acquire = concurrency::acquire(&key, &member, self.now_ms(), lease);
         let renewal = CancellationToken::new();
         // Armed before asking: should this request be given up while Redis answers, nothing leaks.
-        let slot = Slot {
+        let mut slot = Slot {
             accounts: self.clone(),
             key: key.clone(),
             member: member.clone(),
+            held: true,
             _renewal: renewal.clone().drop_guard(),
         };
         if concurrency::slots(self.run(acquire).await?)? > max {
-            drop(slot);
+            // Waited for, or a second try would find this one's member.
+            self.run(concurrency::release(&key, &member, self.now_ms())).await?;
+            slot.held = false;
             return Err(SlotError::Full);
         }
         let accounts = self.clone();
@@ -81,6 +85,9 @@ impl Accounts {
 
 impl Drop for Slot {
     fn drop(&mut self) {
+        if !self.held {
+            return;
+        }
         let release = concurrency::release(&self.key, &self.member, self.accounts.now_ms());
         let Err(cmds) = self.accounts.0.ports.writes.post(vec![release]) else { return };
         let writes = self.accounts.0.ports.writes.clone();

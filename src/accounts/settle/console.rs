@@ -82,7 +82,17 @@ impl Accounts {
             400 if protected && is_account_disabled(reply.error_body, reply.stream) => {
                 self.console_blocked(entry, reply.error_body)
             }
-            // The quota is looked at even for accounts that are left alone otherwise.
+            // The quota is looked at even for accounts that are left alone otherwise. In streams the
+            // legacy service does not wait for that look, so its writes come last.
+            429 if reply.stream => {
+                let mut cmds = Vec::new();
+                if protected {
+                    cmds.extend(self.console_limited(entry));
+                    cmds.extend(self.cool_down(entry, 429, self.hint(reply.headers)));
+                }
+                cmds.extend(self.console_quota(entry).0);
+                cmds
+            }
             429 => {
                 let (mut cmds, entry) = self.console_quota(entry);
                 if protected {
