@@ -19,10 +19,14 @@ use crate::app::AppState;
 pub fn router(app: AppState, state: ServiceState) -> Router {
     let mut router = Router::new();
     for prefix in PREFIXES {
+        let (messages, count_tokens) = match prefix {
+            "/api" | "/claude" => (post(claude::messages), post(claude::count_tokens)),
+            _ => (post(claude::gemini_messages), post(claude::gemini_count_tokens)),
+        };
         router = router
-            .route(&format!("{prefix}/v1/messages"), post(claude::messages))
-            .route(&format!("{prefix}/claude/v1/messages"), post(claude::messages))
-            .route(&format!("{prefix}/v1/messages/count_tokens"), post(claude::count_tokens));
+            .route(&format!("{prefix}/v1/messages"), messages.clone())
+            .route(&format!("{prefix}/claude/v1/messages"), messages)
+            .route(&format!("{prefix}/v1/messages/count_tokens"), count_tokens);
         for endpoint in KeyEndpoint::ALL {
             let state = state.clone();
             let answer = move |axum::extract::State(app): axum::extract::State<AppState>,

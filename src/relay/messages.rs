@@ -24,7 +24,7 @@ impl Relay {
         call: Call,
         prefetched: Result<Prefetched, StoreError>,
     ) -> Reply {
-        if let Some(refusal) = refuse(&call) {
+        if let Some(refusal) = refuse(&call, Service::Claude) {
             return refusal;
         }
         let mut call = call;
@@ -61,6 +61,20 @@ impl Relay {
         }
     }
 
+    /// Answers a request that its path sends to Gemini accounts. None are served, which the client
+    /// hears as the legacy service words it.
+    pub fn messages_for_gemini(&self, call: &Call) -> Reply {
+        refuse(call, Service::Gemini).unwrap_or_else(|| no_gemini(call))
+    }
+
+    /// As [`Relay::messages_for_gemini`], for counting tokens.
+    pub fn count_tokens_for_gemini(&self, call: &Call) -> Reply {
+        match check_permission(&call.key, RouteFamily::CountTokens, Service::Gemini) {
+            Ok(()) => no_gemini(call),
+            Err(rejection) => Reply::json(rejection.status(), &rejection.body()),
+        }
+    }
+
     async fn relay_to(
         self: &Arc<Self>,
         call: Call,
@@ -86,8 +100,8 @@ impl Relay {
 }
 
 /// Refusals that come before an account is chosen.
-fn refuse(call: &Call) -> Option<Reply> {
-    if let Err(rejection) = check_permission(&call.key, RouteFamily::Messages, Service::Claude) {
+fn refuse(call: &Call, service: Service) -> Option<Reply> {
+    if let Err(rejection) = check_permission(&call.key, RouteFamily::Messages, service) {
         return Some(Reply::json(rejection.status(), &rejection.body()));
     }
     let invalid = |message: &str| {
@@ -104,6 +118,15 @@ fn refuse(call: &Call) -> Option<Reply> {
     check_model(&call.key, RouteFamily::Messages, &model)
         .err()
         .map(|rejection| Reply::json(rejection.status(), &rejection.body()))
+}
+
+fn no_gemini(call: &Call) -> Reply {
+    let message = match call.incoming.body.model().filter(|model| !model.is_empty()) {
+        Some(model) => format!("No available Gemini accounts support the requested model: {model}"),
+        None => "No available Gemini accounts".to_owned(),
+    };
+    let error = json!({ "type": "api_error", "message": message });
+    Reply::json(503, &json!({ "type": "error", "error": error }))
 }
 
 /// `base` with `over`'s headers set on top.

@@ -21,6 +21,8 @@ use crate::{
 enum Route {
     Messages,
     CountTokens,
+    GeminiMessages,
+    GeminiCountTokens,
 }
 
 /// `POST …/v1/messages`.
@@ -39,6 +41,24 @@ pub async fn count_tokens(
 ) -> Response<Body> {
     let relay = Arc::clone(&app.relay);
     run(&app.relay, serve(relay, arrival.into(), Route::CountTokens)).await
+}
+
+/// `POST …/v1/messages` under a prefix that stands for Gemini accounts.
+pub async fn gemini_messages(
+    State(app): State<AppState>,
+    Extension(arrival): Extension<Arrival>,
+) -> Response<Body> {
+    let relay = Arc::clone(&app.relay);
+    run(&app.relay, serve(relay, arrival.into(), Route::GeminiMessages)).await
+}
+
+/// `POST …/v1/messages/count_tokens` under such a prefix.
+pub async fn gemini_count_tokens(
+    State(app): State<AppState>,
+    Extension(arrival): Extension<Arrival>,
+) -> Response<Body> {
+    let relay = Arc::clone(&app.relay);
+    run(&app.relay, serve(relay, arrival.into(), Route::GeminiCountTokens)).await
 }
 
 /// Answers a question about the key that asks, after full admission: such questions count against the
@@ -72,8 +92,8 @@ where
 async fn serve(relay: Arc<Relay>, incoming: Incoming, route: Route) -> Response<Body> {
     let session = session_hash(incoming.body.root());
     let path = match route {
-        Route::Messages => "/v1/messages",
-        Route::CountTokens => "/v1/messages/count_tokens",
+        Route::Messages | Route::GeminiMessages => "/v1/messages",
+        Route::CountTokens | Route::GeminiCountTokens => "/v1/messages/count_tokens",
     };
     let admission = match relay.admit(incoming, path, session.as_deref()).await {
         Ok(admission) => admission,
@@ -85,6 +105,8 @@ async fn serve(relay: Arc<Relay>, incoming: Incoming, route: Route) -> Response<
     let reply = match route {
         Route::Messages => relay.messages(call, prefetched).await,
         Route::CountTokens => relay.count_tokens(call, prefetched).await,
+        Route::GeminiMessages => relay.messages_for_gemini(&call),
+        Route::GeminiCountTokens => relay.count_tokens_for_gemini(&call),
     };
     let mut response = render::reply(reply);
     // Streams set their own `Connection`, overwriting what the queue asked for (legacy quirk).
