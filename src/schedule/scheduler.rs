@@ -73,7 +73,12 @@ impl Scheduler {
     pub async fn prefetch(&self, session_hash: Option<&str>) -> Result<Prefetched, StoreError> {
         let (snapshot, stuck) = tokio::join!(self.pool.snapshot(&[]), self.stuck(session_hash));
         let read_at = Instant::now();
-        Ok(Prefetched { snapshot: snapshot?, stuck: stuck?, read_at })
+        // Without its mapping the conversation may change accounts, which is better than ending.
+        let stuck = stuck.unwrap_or_else(|error| {
+            tracing::warn!(%error, "sticky mapping could not be read");
+            None
+        });
+        Ok(Prefetched { snapshot: snapshot?, stuck, read_at })
     }
 
     /// Chooses an account. Without waiting for Redis when the prefetched state suffices, which it does
