@@ -15,7 +15,6 @@ pub mod keys;
 pub mod lock;
 pub mod lua;
 pub mod number;
-pub mod overview;
 pub mod pool;
 pub mod queue;
 pub mod rate_window;

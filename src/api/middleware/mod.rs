@@ -28,7 +28,9 @@ use axum::{
     body::{Body, Bytes},
     http::{
         HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version,
-        header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, TRANSFER_ENCODING},
+        header::{
+            ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, TRANSFER_ENCODING,
+        },
         request::Parts,
         uri::PathAndQuery,
     },
@@ -57,6 +59,9 @@ const REQUEST_TIME: Duration = Duration::from_secs(300);
 const KEEP_ALIVE: HeaderValue = HeaderValue::from_static("timeout=605");
 /// Compressed bodies beyond this are inflated on a thread for blocking work.
 const INFLATE_INLINE: usize = 64 * 1024;
+
+/// URL, header names and values together may be just shorter than this (431 otherwise).
+const HEAD_LIMIT: usize = 16 * 1024;
 
 /// Methods that the legacy HTTP parser knows; others are refused.
 const METHODS: [&str; 33] = [
@@ -241,7 +246,10 @@ impl Front {
         };
         let ending = Ending::new(gone.clone(), exchange, started);
         let response = match self.read(asked, body).await {
-            Err(BodyRefusal::Late) => return (answer::bare(StatusCode::REQUEST_TIMEOUT), None),
+            // What remains of the body cannot be told from a next request.
+            Err(refusal @ (BodyRefusal::Late | BodyRefusal::Aborted)) => {
+                return (answer::bare(refusal.status()), None);
+            }
             Err(refusal) => {
                 let error = refusal.to_string();
                 self.fault(refusal.status(), &error, &request_id, &parts.method, &original_url)
@@ -250,10 +258,10 @@ impl Front {
                 standing::second(standing, parts.uri.path());
                 if !path::decodes(parts.uri.path()) {
                     // Every route would have refused it, the last one for its own parameter.
-                    let error = "Failed to decode param";
+                    let error = format!("Failed to decode param '{}'", parts.uri.path());
                     self.fault(
                         StatusCode::BAD_REQUEST,
-                        error,
+                        &error,
                         &request_id,
                         &parts.method,
                         &original_url,
@@ -339,8 +347,14 @@ pub fn iso_time(epoch_ms: i64) -> String {
 fn refuse_at_once(parts: &Parts) -> Option<Response<Body>> {
     let known = METHODS.contains(&parts.method.as_str());
     let nameless = parts.version == Version::HTTP_11 && !parts.headers.contains_key(HOST);
-    if !known || nameless {
+    let rootless = parts.uri.scheme().is_none() && parts.uri.authority().is_some();
+    if !known || nameless || rootless {
         return Some(answer::bare(StatusCode::BAD_REQUEST));
+    }
+    let url = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    let head = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
+    if url + head.sum::<usize>() >= HEAD_LIMIT {
+        return Some(answer::bare(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
     }
     let expects = parts.headers.get(EXPECT)?;
     let usual = expects.as_bytes().eq_ignore_ascii_case(b"100-continue");
@@ -378,7 +392,11 @@ fn set_connection(headers: &mut HeaderMap, keep: bool) {
 
 /// The request's URL in the one spelling that the route table knows.
 fn canonical_uri(uri: Uri) -> Uri {
-    let path = path::canonical(uri.path());
+    let mut path = path::canonical(uri.path());
+    if path.contains("//") {
+        // No route has an empty segment, but a parameter would take one.
+        path = "//".into();
+    }
     if path == uri.path() {
         return uri;
     }
@@ -447,6 +465,8 @@ fn finish(
             }
         }
     }
+    // The router adds it to answers about a wrong method; the legacy service has none.
+    standing.remove(ALLOW);
     head.headers = standing;
     if head.headers.contains_key("etag")
         && etag::is_fresh(method, head.status, asked, &head.headers)

@@ -238,3 +238,15 @@ async fn a_client_that_leaves_is_told_to_the_pipeline() {
     drop(response);
     assert!(gone.is_cancelled());
 }
+
+#[tokio::test]
+async fn long_heads_and_empty_segments() {
+    let front = front(|_| {});
+    let fits = "a".repeat(16 * 1024 - "/ok".len() - "hostlocalhost".len() - "x-a".len() - 1);
+    assert_eq!(ask(&front, "GET", "/ok", &[("x-a", &fits)], "").await.status, 200);
+    let long = format!("{fits}a");
+    assert_eq!(ask(&front, "GET", "/ok", &[("x-a", &long)], "").await.status, 431);
+    let seen = ask(&front, "POST", "/ok//x", &[], "").await;
+    assert_eq!((seen.status, seen.header("allow")), (404, None));
+    assert_eq!(ask(&front, "PUT", "/ok", &[], "").await.header("allow"), None);
+}

@@ -23,8 +23,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::middleware::Front;
 use activity::{Activity, Tracked};
 
-/// Request line and headers together may be this long, in bytes (431 beyond).
-const MAX_HEAD: usize = 16 * 1024;
+/// A head longer than this is refused unread (431), in bytes; the front has the exact limit.
+const MAX_HEAD: usize = 64 * 1024;
 /// A connection may carry this many headers.
 const MAX_HEADERS: usize = 512;
 /// Silence after which a connection is closed; promised to clients as `Keep-Alive`.
