@@ -78,6 +78,35 @@ pub enum Check {
 }
 
 impl Check {
+    /// Every check, in the order of the report.
+    pub const ALL: &'static [Self] = &[
+        Self::WrongType,
+        Self::EncryptionKey,
+        Self::Undecryptable,
+        Self::HiddenByMarker,
+        Self::NotIndexed,
+        Self::NoLookup,
+        Self::OtherId,
+        Self::Unreadable,
+        Self::Dangling,
+        Self::HalfMember,
+        Self::OddField,
+        Self::Unencrypted,
+        Self::GhostMember,
+        Self::GhostLookup,
+        Self::WillVanish,
+        Self::NeverExpires,
+        Self::LivesTooLong,
+        Self::UnknownKey,
+        Self::Setting,
+        Self::SettingsFailed,
+        Self::SettingsUnread,
+        Self::IndexesNotReady,
+        Self::LeftOver,
+        Self::Obsolete,
+        Self::DeletedLookup,
+    ];
+
     /// Name for machines; never changes.
     pub fn as_str(self) -> &'static str {
         self.row().0
@@ -135,7 +164,7 @@ impl Check {
                 "no-lookup",
                 Error,
                 "the key cannot be used: apikey:hash_map does not lead to its record",
-                "HSET apikey:hash_map <hash in field apiKey> <key id>; the Node service also mends it at start.",
+                "HSET apikey:hash_map with the apiKey of the record as field and its id as value; the Node service also mends it at start.",
             ),
             Self::OtherId => (
                 "other-id",

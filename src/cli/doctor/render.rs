@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+#[cfg(test)]
+use super::check::Check;
 use super::{
     check::Severity,
     report::{DoctorReport, Finding},
@@ -51,6 +53,31 @@ pub(super) fn render(report: &DoctorReport, place: &str) -> String {
         (0, 0) => writeln!(page, "\nNothing to mend."),
         (errors, warnings) => writeln!(page, "\n{errors} errors, {warnings} warnings."),
     };
+    page
+}
+
+/// The operators' page, docs/doctor.md.
+#[cfg(test)]
+pub(super) fn manual() -> String {
+    let mut page = String::from(
+        "# crs doctor\n\n\
+         `crs doctor`, run in the folder of the Node service, audits the Redis that `.env` names and \
+         `config/config.js`. It only reads, with cursors and pipelines, and may run beside live \
+         traffic. `--json` prints one JSON object.\n\n\
+         Exit codes: 0 nothing to mend (notes do not count), 1 errors or warnings, 2 could not run.\n\n\
+         Every API key, account, group and user is read in full; of other values (counters, costs, \
+         JSON) up to 200 per key pattern, spread over all. Secrets are tried with `ENCRYPTION_KEY` and \
+         never shown; login tokens in key names are cut.\n\n\
+         `config/config.js` is evaluated by `node`, when that is installed; each value that differs \
+         from what crs would use is listed with the line for `.env`, or with the reason why it cannot \
+         be carried over.\n\n\
+         | check | weight | meaning | remedy |\n|---|---|---|---|\n",
+    );
+    for check in Check::ALL {
+        let remedy = if check.remedy().is_empty() { "–" } else { check.remedy() };
+        let (name, weight) = (check.as_str(), check.severity().as_str());
+        let _ = writeln!(page, "| `{name}` | {weight} | {} | {remedy} |", check.meaning());
+    }
     page
 }
 

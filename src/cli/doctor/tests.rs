@@ -345,3 +345,14 @@ async fn no_server_is_no_report() {
     let options = DoctorOptions::default();
     assert!(run(&store, &vault, SettingsReport::Absent, options, quiet).await.is_err());
 }
+
+/// `CRS_WRITE_DOCS=1 cargo test --lib cli::doctor` rewrites the page.
+#[test]
+fn the_manual_lists_every_check() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/doctor.md");
+    if std::env::var_os("CRS_WRITE_DOCS").is_some() {
+        std::fs::write(&path, render::manual()).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(path).unwrap(), render::manual());
+    assert!(Check::ALL.is_sorted(), "in the order of the report");
+}
