@@ -51,11 +51,6 @@ pub fn is_claude(model: &str) -> bool {
     ["claude-", "opus", "sonnet", "haiku"].iter().any(|part| base.contains(part))
 }
 
-/// Whether an official account serves models of this name at all (case matters).
-pub fn is_official_name(model: &str) -> bool {
-    ["claude", "sonnet", "opus", "haiku"].iter().any(|part| model.contains(part))
-}
-
 /// Whether the name is Opus 4.5 or later, which Pro accounts may use. Names that cannot be read, such
 /// as `claude-opus-4-5[1m]`, count as older; the legacy service has it so.
 pub fn is_opus_45_or_newer(model: &str) -> bool {

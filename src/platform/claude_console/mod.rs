@@ -4,7 +4,7 @@
 //! The body passes unchanged but for a mapped model name; headers are those of the client that may
 //! pass, over a few defaults, as the legacy service's HTTP library spells and orders them.
 
-mod outcome;
+mod reply;
 
 #[cfg(test)]
 mod tests;
@@ -19,7 +19,7 @@ use crate::{
     wire::{anthropic::headers::forwardable, body::RequestBody, json::Tree},
 };
 
-pub use outcome::{Outcome, classify, is_blocking, stream_failure, stream_interrupted};
+pub use reply::{stream_failure, stream_interrupted};
 
 const DEFAULT_USER_AGENT: &str = "claude-cli/2.0.52 (external, cli)";
 const API_VERSION: &str = "2023-06-01";

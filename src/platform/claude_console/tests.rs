@@ -1,8 +1,6 @@
 use bytes::Bytes;
 
-use super::{
-    Account, Call, Outcome, build, classify, is_blocking, stream_failure, stream_interrupted,
-};
+use super::{Account, Call, build, stream_failure, stream_interrupted};
 use crate::{
     domain::{HeaderList, Secret},
     wire::{
@@ -71,26 +69,6 @@ fn unmapped_bodies_are_not_copied_and_bad_urls_are_errors() {
     assert_eq!(built.model.as_deref(), Some("m"));
     let account = Account { api_url: "provider".into(), ..account.clone() };
     assert!(build(&Call { account: &account, ..call }).is_err());
-}
-
-#[test]
-fn answers_and_their_meaning() {
-    let disabled = br#"{"error":{"message":"This organization has been disabled."}}"#;
-    for (status, body, outcome) in [
-        (200, &b""[..], Outcome::Success),
-        (400, disabled, Outcome::Disabled),
-        (403, disabled, Outcome::Other),
-        (400, b"{}", Outcome::Other),
-        (401, b"", Outcome::Unauthorized),
-        (429, b"", Outcome::RateLimited),
-        (503, b"", Outcome::ServerError(503)),
-        (529, b"", Outcome::Overloaded),
-    ] {
-        assert_eq!(classify(status, body, false), outcome);
-        assert_eq!(classify(status, body, true), outcome);
-    }
-    assert_eq!(classify(201, b"", true), Outcome::Other);
-    assert!(is_blocking(201, true) && !is_blocking(201, false));
 }
 
 #[test]

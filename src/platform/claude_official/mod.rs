@@ -10,7 +10,6 @@ mod headers;
 pub mod outcome;
 pub mod reply;
 mod tools;
-pub mod window;
 
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,8 @@
 //! What the client is sent when the vendor did not answer with success
-//! (`contract/anthropic.md §4.2, §4.4`). Current times are ISO texts given by the caller.
+//! (`contract/anthropic.md §4.2`). Current times are ISO texts given by the caller.
 
 use bytes::Bytes;
 
-use super::outcome::DedicatedLimit;
 use crate::wire::{
     json::{self, Doc, Value, restringify},
     sse,
@@ -91,63 +90,6 @@ pub fn error_event(status: u16, body: &[u8], renamed: bool, now: &str) -> Bytes 
     data.text("details", &String::from_utf8_lossy(body));
     data.text("timestamp", now);
     data.event()
-}
-
-/// Error and message of the 403 for a key bound to a limited account; render them with
-/// [`error_body`]. `offset_h` is the effective `TIMEZONE_OFFSET` (0 counts as 8 in the legacy service).
-pub fn dedicated_limit(limit: DedicatedLimit, offset_h: i64) -> (&'static str, String) {
-    match limit {
-        DedicatedLimit::Opus(reset_s) => {
-            ("opus_weekly_limit", opus_limit_message(reset_s.map(millis), offset_h))
-        }
-        DedicatedLimit::Account(reset_s) => {
-            ("upstream_rate_limited", account_limit_message(Some(millis(reset_s)), offset_h))
-        }
-    }
-}
-
-/// Message about a limited dedicated account; `reset_ms` is when the limit ends.
-pub fn account_limit_message(reset_ms: Option<i64>, offset_h: i64) -> String {
-    match reset_ms.filter(|ms| *ms != 0) {
-        Some(ms) => {
-            let time = local_time(ms, offset_h);
-            format!("此专属账号已触发 Anthropic 限流控制，将于 {time} 自动恢复。")
-        }
-        None => "此专属账号已触发 Anthropic 限流控制。".to_owned(),
-    }
-}
-
-/// Message about a dedicated account whose Opus limit is reached; `reset_ms` is when it ends.
-pub fn opus_limit_message(reset_ms: Option<i64>, offset_h: i64) -> String {
-    const LEAD: &str = "此专属账号的Opus模型已达到周使用限制，";
-    const TAIL: &str = "请尝试切换其他模型后再试。";
-    match reset_ms.filter(|ms| *ms != 0) {
-        Some(ms) => format!("{LEAD}将于 {} 自动恢复，{TAIL}", local_time(ms, offset_h)),
-        None => format!("{LEAD}{TAIL}"),
-    }
-}
-
-/// Body `{"error":…,"message":…}`.
-pub fn error_body(error: &str, message: &str) -> String {
-    let mut data = Members::new();
-    data.text("error", error);
-    data.text("message", message);
-    String::from_utf8_lossy(&data.finish()).into_owned()
-}
-
-/// A time as `2026-01-31 08:00:00 (UTC+8)`.
-pub fn local_time(ms: i64, offset_h: i64) -> String {
-    let shifted = ms.saturating_add(offset_h.saturating_mul(3_600_000));
-    let sign = if offset_h >= 0 { "+" } else { "" };
-    match jiff::Timestamp::from_millisecond(shifted) {
-        Ok(time) => format!("{} (UTC{sign}{offset_h})", time.strftime("%Y-%m-%d %H:%M:%S")),
-        Err(_) => format!("NaN-NaN-NaN NaN:NaN:NaN (UTC{sign}{offset_h})"),
-    }
-}
-
-/// Header times below 1e10 are seconds, others already milliseconds.
-fn millis(reset: i64) -> i64 {
-    if reset < 10_000_000_000 { reset.saturating_mul(1000) } else { reset }
 }
 
 /// `error.message`, else `message`, else a fixed text; as JSON.

@@ -141,29 +141,6 @@ pub fn sanitize_count_body(raw: &[u8]) -> Option<String> {
     Some(SafeError::of_json(doc.root()).to_json())
 }
 
-/// Whether a status-400 body of a console account says that the account is out of use.
-pub fn is_account_disabled(status: u16, raw: &[u8], stream: bool) -> bool {
-    if status != 400 {
-        return false;
-    }
-    // Streams hand over the raw text, which then is the message as a whole.
-    let text = match Doc::parse(Bytes::copy_from_slice(raw)) {
-        Ok(doc) if !stream => message_of(doc.root()),
-        _ => String::from_utf8_lossy(raw).into_owned(),
-    };
-    let text = text.to_lowercase();
-    const TEXTS: [&str; 7] = [
-        "organization has been disabled",
-        "account has been disabled",
-        "account is disabled",
-        "no account supporting",
-        "account not found",
-        "invalid account",
-        "too many active sessions",
-    ];
-    TEXTS.iter().any(|phrase| text.contains(phrase))
-}
-
 fn plain(message: &str) -> String {
     if message.is_empty() {
         return numbered(1).message.to_owned();
@@ -264,10 +241,6 @@ mod tests {
             assert_eq!(Some(sanitize_body(raw.as_bytes(), false)), field("plain"), "{raw}");
             assert_eq!(Some(sanitize_body(raw.as_bytes(), true)), field("stream"), "{raw}");
             assert_eq!(sanitize_count_body(raw.as_bytes()), field("count"), "{raw}");
-            for (stream, name) in [(false, "disabled"), (true, "disabledStream")] {
-                let expected = row.get(name).unwrap().truthy();
-                assert_eq!(is_account_disabled(400, raw.as_bytes(), stream), expected, "{raw}");
-            }
             rows += 1;
         }
         assert!(rows > 60);
