@@ -7,8 +7,10 @@
 mod body;
 pub mod client;
 mod headers;
+mod orphans;
 pub mod outcome;
 pub mod reply;
+mod system;
 mod tools;
 
 #[cfg(test)]
