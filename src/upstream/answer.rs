@@ -3,7 +3,7 @@
 use std::{
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 use bytes::Bytes;
@@ -41,7 +41,33 @@ pub(super) struct Home {
 impl Answer {
     /// Joins a body with its connection. Without a `home` the connection closes after the body.
     pub fn new(incoming: Incoming, line: Line, timer: IdleTimer, home: Option<Home>) -> Self {
-        Self { incoming, line: Some(line), timer, home }
+        let mut answer = Self { incoming, line: Some(line), timer, home };
+        if answer.incoming.is_end_stream() {
+            answer.go_home();
+        }
+        answer
+    }
+
+    /// Gives the connection back: the body has been read to its end.
+    fn go_home(&mut self) {
+        if let (Some(line), Some(home)) = (self.line.take(), self.home.take()) {
+            home.pool.put(home.route, line, home.hint);
+        }
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        // The end of a chunked body may be here without having been asked for.
+        let mut cx = Context::from_waker(Waker::noop());
+        for _ in 0..2 {
+            let Some(line) = self.line.as_mut() else { return };
+            match Pin::new(&mut self.incoming).poll_frame(&mut cx) {
+                Poll::Ready(None) => self.go_home(),
+                Poll::Ready(Some(_)) => return,
+                Poll::Pending => line.poll_drive(&mut cx),
+            }
+        }
     }
 }
 
@@ -57,6 +83,10 @@ impl Stream for Answer {
                 Poll::Ready(Some(Ok(frame))) => {
                     // Trailers are dropped, as the legacy service does.
                     if let Ok(data) = frame.into_data() {
+                        // A reader that counts bytes does not ask again after the last ones.
+                        if this.incoming.is_end_stream() {
+                            this.go_home();
+                        }
                         return Poll::Ready(Some(Ok(data)));
                     }
                 }
@@ -66,9 +96,7 @@ impl Stream for Answer {
                     return Poll::Ready(Some(Err(failure::within_body(&error, seen))));
                 }
                 Poll::Ready(None) => {
-                    if let (Some(line), Some(home)) = (this.line.take(), this.home.take()) {
-                        home.pool.put(home.route, line, home.hint);
-                    }
+                    this.go_home();
                     return Poll::Ready(None);
                 }
                 Poll::Pending if driven => {

@@ -1,5 +1,6 @@
 //! Reuse of connections, and its limits.
 
+use rstest::rstest;
 use tokio::sync::mpsc;
 
 use super::*;
@@ -38,6 +39,19 @@ async fn chunked_answers_free_it_too() {
     exchange(&sender, &peer).await;
     exchange(&sender, &peer).await;
     assert_eq!(peer.accepted(), 1);
+}
+
+#[rstest]
+#[case::by_length("content-length: 2\r\n\r\nok")]
+#[case::by_last_chunk("transfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n")]
+#[tokio::test]
+async fn a_reader_need_not_ask_for_the_end(#[case] answer: &str) {
+    let peer = Peer::answering(format!("HTTP/1.1 200 OK\r\n{answer}")).await;
+    let sender = sender();
+    let mut response = sender.send(post(&peer.url(), b"{}")).await.unwrap();
+    assert_eq!(response.body.next().await.unwrap().unwrap(), "ok");
+    drop(response);
+    assert_eq!(sender.idle_connections(), 1);
 }
 
 #[tokio::test]
