@@ -10,6 +10,7 @@ pub mod messages;
 mod oauth;
 mod proxy;
 mod ready;
+mod recover;
 mod refresh;
 mod rotation;
 mod settle;

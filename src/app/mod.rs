@@ -43,6 +43,8 @@ use crate::{
 
 /// How often leases whose holders died are purged.
 const PURGE: Duration = Duration::from_secs(60);
+/// Accounts whose limits are over are looked for this often, and at start.
+const RECOVERY: Duration = Duration::from_secs(300);
 /// How often idle vendor connections are looked through.
 const POOL_SWEEP: Duration = Duration::from_secs(5);
 /// Longest the last usage may take to be written when the service ends; the journal keeps the rest.
@@ -125,6 +127,10 @@ pub async fn run(
     }
     app.relay.tasks.close();
     app.relay.tasks.wait().await;
+    // A token exchange in flight must be written down, or the account is lost.
+    if tokio::time::timeout(LAST_FLUSH, app.relay.accounts.drain()).await.is_err() {
+        tracing::warn!("work on accounts did not end in time");
+    }
     ending.cancel();
     let last = async { while services.join_next().await.is_some() {} };
     if tokio::time::timeout(LAST_FLUSH, last).await.is_err() {
@@ -238,8 +244,23 @@ impl Background {
                     tracing::warn!(%error, "expired keys were not switched off");
                 }
             });
+            let recover = async {
+                loop {
+                    if let Err(error) = app.relay.accounts.recover().await {
+                        tracing::warn!(%error, "accounts were not recovered");
+                    }
+                    tokio::time::sleep(RECOVERY).await;
+                }
+            };
+            let retry = every(app.config.limits.cleanup_interval, || async {
+                if let Err(error) = app.relay.accounts.retry_errors().await {
+                    tracing::warn!(%error, "accounts in error were not tried again");
+                }
+            });
             tokio::select! {
                 () = stop.cancelled() => {}
+                () = recover => {}
+                () = retry => {}
                 () = app.billing.keep_fresh(&*app.stores.bulk) => {}
                 () = sweep => {}
                 () = purge => {}

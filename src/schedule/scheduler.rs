@@ -128,9 +128,13 @@ impl Scheduler {
         result
     }
 
-    /// Forgets a conversation's account, so that the next selection is free.
+    /// Forgets a conversation's account, so that the next selection is free. Waits until Redis has
+    /// forgotten it, because that selection follows at once.
     pub async fn forget(&self, session_hash: &str) {
-        self.writes.send(vec![sticky::forget(&sticky::claude(session_hash))]).await;
+        let forget = sticky::forget(&sticky::claude(session_hash));
+        if let Err(error) = self.store.run(forget.into()).await {
+            tracing::warn!(%error, "sticky session was not forgotten");
+        }
     }
 
     async fn stuck(&self, session_hash: Option<&str>) -> Result<Option<Stuck>, StoreError> {

@@ -178,6 +178,96 @@ pub fn window_status(
     Some(Change { patch, notable: warn })
 }
 
+/// Whether the periodic recovery has to lift a limit: one that has ended, or the stop of one whose
+/// other fields are gone.
+pub fn recovers(entry: &Entry, now_ms: i64) -> bool {
+    let stopped = entry.is("rateLimitAutoStopped")
+        && (!entry.get("rateLimitEndAt").is_empty()
+            || !entry.get("rateLimitedAt").is_empty()
+            || entry.get("schedulable") == "false");
+    match limit(entry, now_ms) {
+        Phase::Elapsed => true,
+        Phase::On => false,
+        Phase::Off => stopped && entry.get("rateLimitStatus") != "limited",
+    }
+}
+
+/// Whether the account was stopped by a five-hour warning, not by hand.
+pub fn five_hour_stopped(entry: &Entry) -> bool {
+    entry.is("fiveHourAutoStopped") && entry.get("schedulable") == "false"
+}
+
+/// Returns a stopped account once its window is over by a minute; the next window follows without a
+/// gap. Without a window, five hours and a minute after the stop.
+pub fn five_hour_recovery(entry: &Entry, now_ms: i64, zone: &TimeZone) -> Option<Patch> {
+    let start_ms = match entry.get("sessionWindowEnd") {
+        "" => {
+            let stopped_ms = js::date_ms(entry.get("fiveHourStoppedAt"))?;
+            // 5.017 hours.
+            (now_ms - stopped_ms > 18_061_200).then(|| floor_to_hour(now_ms, zone))?
+        }
+        end => {
+            let end_ms = js::date_ms(end)?;
+            (now_ms > end_ms + 60_000).then_some(end_ms + 1)?
+        }
+    };
+    Some(
+        Patch::new()
+            .set("schedulable", "true")
+            .set("sessionWindowStart", iso(start_ms))
+            .set("sessionWindowEnd", iso(start_ms + WINDOW_MS))
+            .del(["fiveHourAutoStopped", "fiveHourStoppedAt"])
+            .del(["sessionWindowStatus", "sessionWindowStatusUpdatedAt"])
+            .del(WARNING_FIELDS)
+            .expect("sessionWindowEnd", entry.get("sessionWindowEnd")),
+    )
+}
+
+/// Whether the token should be refreshed ahead of need: the account waits for a limit to end, and its
+/// token would run out meanwhile.
+pub fn refresh_ahead(entry: &Entry, now_ms: i64) -> bool {
+    const AHEAD_MS: i64 = 1_800_000;
+    const RECENT_MS: i64 = 300_000;
+    let waits = entry.is("rateLimitAutoStopped") || entry.is("fiveHourAutoStopped");
+    let recent = match entry.get("lastRefreshAt") {
+        "" => false,
+        at => js::date_ms(at).is_some_and(|at| now_ms - at < RECENT_MS),
+    };
+    let lasts = number::parse_int(entry.get("expiresAt"))
+        .is_some_and(|end_ms| end_ms != 0 && now_ms < end_ms - AHEAD_MS);
+    entry.active() && !entry.get("refreshToken").is_empty() && waits && !recent && !lasts
+}
+
+/// Gives an account in status `error` another chance a day after its last refresh, and lifts the
+/// `temp_error` of older versions after five minutes.
+pub fn retry_errors(entry: &Entry, now_ms: i64) -> Option<Patch> {
+    const DAY_MS: i64 = 86_400_000;
+    match entry.status() {
+        "error" => {
+            let refreshed_ms = js::date_ms(entry.get("lastRefreshAt"))?;
+            (now_ms - refreshed_ms > DAY_MS)
+                .then(|| Patch::new().set("status", "created").set("errorMessage", ""))
+        }
+        "temp_error" => {
+            let since_ms = js::date_ms(entry.get("tempErrorAt"))?;
+            if now_ms - since_ms <= 300_000 {
+                return None;
+            }
+            let patch = Patch::new().set("status", "active").del([
+                "errorMessage",
+                "tempErrorAt",
+                "tempErrorAutoStopped",
+            ]);
+            Some(if entry.is("tempErrorAutoStopped") {
+                patch.set("schedulable", "true")
+            } else {
+                patch
+            })
+        }
+        _ => None,
+    }
+}
+
 /// A token refresh failed for good.
 pub fn refresh_failed(message: &str) -> Patch {
     Patch::new().set("status", "error").set("errorMessage", message)

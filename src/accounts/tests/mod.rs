@@ -2,5 +2,6 @@
 
 mod bench;
 mod recorded;
+mod recover;
 mod refresh;
 mod slots;

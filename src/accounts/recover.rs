@@ -1,0 +1,131 @@
+//! Periodic recovery: states whose time is over are lifted even when no request looks at the account.
+//! A stopped account is not looked at by selection, so without this it would never return
+//! (contract/anthropic.md §10).
+
+use std::sync::Arc;
+
+use compat::{
+    account_state::{Moment, Phase, console, official},
+    clock::iso,
+    lock::{self, Lock},
+    pool::{Entry, Kind, Need, Patch, Snapshot},
+    store::{Cmd, StoreError},
+};
+
+use super::Accounts;
+
+impl Accounts {
+    /// One round, at start and every five minutes: limits, quotas and five-hour stops that are over;
+    /// tokens of waiting accounts that would run out.
+    ///
+    /// # Errors
+    /// When accounts cannot be read.
+    pub async fn recover(&self) -> Result<(), StoreError> {
+        let needs = [Need::List(Kind::Official), Need::List(Kind::Console)];
+        let snapshot = self.0.ports.pool.snapshot(&needs).await?;
+        let mut cmds: Vec<Cmd> = snapshot.upkeep(Kind::Official).to_vec();
+        cmds.extend(snapshot.upkeep(Kind::Console).iter().cloned());
+        for entry in snapshot.list(Kind::Official) {
+            if official::recovers(&entry, self.now_ms()) {
+                tracing::info!(account = %entry.id, "limit is over");
+                cmds.extend(self.patch(&entry, &official::lift_limit(&entry)));
+            }
+        }
+        for entry in snapshot.list(Kind::Console) {
+            cmds.extend(self.recover_console(&entry));
+        }
+        self.0.ports.writes.send(cmds).await;
+        for entry in stopped(&snapshot) {
+            self.recover_five_hours(&entry).await;
+        }
+        for entry in snapshot.list(Kind::Official) {
+            let entry = self.current(&entry);
+            if official::refresh_ahead(&entry, self.now_ms())
+                && let Err(error) = self.refreshed_token(&entry).await
+            {
+                tracing::warn!(%error, account = %entry.id, "token was not refreshed ahead");
+            }
+        }
+        Ok(())
+    }
+
+    /// Hourly: accounts in error get another chance after a day.
+    ///
+    /// # Errors
+    /// When accounts cannot be read.
+    pub async fn retry_errors(&self) -> Result<(), StoreError> {
+        let snapshot = self.0.ports.pool.snapshot(&[Need::List(Kind::Official)]).await?;
+        let mut cmds = snapshot.upkeep(Kind::Official).to_vec();
+        for entry in snapshot.list(Kind::Official) {
+            if let Some(patch) = official::retry_errors(&entry, self.now_ms()) {
+                tracing::info!(account = %entry.id, "account in error is tried again");
+                cmds.extend(self.patch(&entry, &patch));
+                if entry.status() == "temp_error" {
+                    cmds.push(
+                        Cmd::new("DEL").arg(format!("claude_account:{}:5xx_errors", entry.id)),
+                    );
+                }
+            }
+        }
+        self.0.ports.writes.send(cmds).await;
+        Ok(())
+    }
+
+    fn recover_console(&self, entry: &Arc<Entry>) -> Vec<Cmd> {
+        let now_ms = self.now_ms();
+        let mut entry = entry.clone();
+        let mut cmds = Vec::new();
+        let mut write = |entry: &mut Arc<Entry>, patch: &Patch| {
+            cmds.extend(self.patch(entry, patch));
+            *entry = Arc::new(entry.patched(patch));
+        };
+        if entry.status() == "rate_limited" {
+            let phase = console::limit(&entry, now_ms);
+            if phase == Phase::Elapsed {
+                let lift = console::lift_limit(&entry);
+                write(&mut entry, &lift);
+            }
+            // The legacy job then sets a status that its own update ignores; the time stays.
+            if phase != Phase::On {
+                write(&mut entry, &Patch::new().set("updatedAt", iso(now_ms)));
+            }
+        }
+        let moment = Moment { now_ms, calendar: self.0.ports.calendar };
+        let listed = entry.status() == "quota_exceeded" || !entry.get("quotaStoppedAt").is_empty();
+        if listed && console::quota(&entry, moment) == Phase::Elapsed {
+            let reset = console::reset_quota(&entry, moment);
+            write(&mut entry, &reset);
+        }
+        cmds
+    }
+
+    /// Under the legacy service's lock, from a record read under it.
+    async fn recover_five_hours(&self, entry: &Arc<Entry>) {
+        let value = format!("{}_{}", self.now_ms(), uuid::Uuid::new_v4().simple());
+        let lock = Lock::account_recovery(&entry.id, value);
+        let taken = self.run(lock.acquire()).await.and_then(lock::taken);
+        if !matches!(taken, Ok(true)) {
+            return;
+        }
+        if let Ok(entry) = self.read(entry).await
+            && official::five_hour_stopped(&entry)
+            && let Some(patch) =
+                official::five_hour_recovery(&entry, self.now_ms(), &self.0.rules.zone)
+        {
+            tracing::info!(account = %entry.id, "five-hour stop is over");
+            let cmds = self.patch(&entry, &patch);
+            if let Err(error) = self.0.ports.store.run(cmds.into_iter().collect()).await {
+                tracing::warn!(%error, account = %entry.id, "five-hour stop was not lifted");
+            }
+        }
+        if let Err(error) = self.run(lock.release()).await {
+            tracing::warn!(%error, account = %entry.id, "recovery lock was not released");
+        }
+    }
+}
+
+fn stopped(snapshot: &Snapshot) -> Vec<Arc<Entry>> {
+    let mut accounts = snapshot.list(Kind::Official);
+    accounts.retain(|entry| official::five_hour_stopped(entry));
+    accounts
+}
