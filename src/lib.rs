@@ -21,5 +21,6 @@ pub mod logs;
 pub mod platform;
 pub mod relay;
 pub mod schedule;
+pub mod tasks;
 pub mod upstream;
 pub mod wire;

@@ -38,6 +38,7 @@ use crate::{
     logs::LogStats,
     relay::{Relay, RelayParts},
     schedule::{Scheduler, SessionBindings},
+    tasks::price_update,
     upstream::{HttpSender, Sender},
 };
 
@@ -257,8 +258,11 @@ impl Background {
                     tracing::warn!(%error, "accounts in error were not tried again");
                 }
             });
+            let prices: Arc<dyn Sender> = Arc::clone(&sender) as _;
+            let prices = price_update::keep_updated(&app.billing, &prices, &app.config.prices);
             tokio::select! {
                 () = stop.cancelled() => {}
+                () = prices => {}
                 () = recover => {}
                 () = retry => {}
                 () = app.billing.keep_fresh(&*app.stores.bulk) => {}

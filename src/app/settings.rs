@@ -42,6 +42,7 @@ pub(super) fn open_ledger(
         billing_events: config.limits.billing_events,
     };
     let journal = LedgerConfig {
+        name: config.service.instance.clone(),
         window: config.service.flush_window,
         ..LedgerConfig::new(journal_dir(&config.service.data_dir))
     };

@@ -82,6 +82,11 @@ impl Billing {
         &self.ledger
     }
 
+    /// Where prices come from.
+    pub fn price_book(&self) -> &PriceBook {
+        &self.prices
+    }
+
     /// The prices in force now.
     pub fn prices(&self) -> Arc<PriceTable> {
         self.prices.current()

@@ -10,6 +10,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
 
 use super::prices::PriceTable;
 
@@ -72,6 +73,48 @@ impl PriceBook {
             Ok(_) => tracing::warn!("price file has no model, prices unchanged"),
             Err(error) => tracing::warn!(%error, "price file unusable, prices unchanged"),
         }
+    }
+
+    /// Whether there is no file, or one older than `age`.
+    pub fn is_outdated(&self, age: Duration) -> bool {
+        modified(&self.file).is_none_or(|at| at.elapsed().is_ok_and(|elapsed| elapsed > age))
+    }
+
+    /// Checksum of the file: the one noted beside it when it was fetched, else computed; `None` without
+    /// a file.
+    pub fn checksum(&self) -> Option<String> {
+        let content = fs::read(&self.file).ok()?;
+        let noted = fs::read_to_string(self.checksum_file()).unwrap_or_default();
+        match noted.trim() {
+            "" => Some(hex::encode(Sha256::digest(content))),
+            noted => Some(noted.to_owned()),
+        }
+    }
+
+    /// Takes newly fetched prices into use: replaces the file and notes its checksum, in the layout the
+    /// legacy service uses.
+    ///
+    /// # Errors
+    /// When the content is not a table with at least one model (nothing changes then), or the file
+    /// cannot be written.
+    pub fn install(&self, content: &[u8]) -> io::Result<()> {
+        let text = std::str::from_utf8(content).map_err(io::Error::other)?;
+        if PriceTable::from_json(text).map_err(io::Error::other)?.is_empty() {
+            return Err(io::Error::other("no model has a price"));
+        }
+        if let Some(dir) = self.file.parent() {
+            fs::create_dir_all(dir)?;
+        }
+        let fresh = self.file.with_extension("json.new");
+        fs::write(&fresh, content)?;
+        fs::rename(&fresh, &self.file)?;
+        fs::write(self.checksum_file(), format!("{}\n", hex::encode(Sha256::digest(content))))?;
+        self.refresh();
+        Ok(())
+    }
+
+    fn checksum_file(&self) -> PathBuf {
+        self.file.with_extension("sha256")
     }
 
     /// Calls [`PriceBook::refresh`] from time to time; never returns. Drop the future to stop.

@@ -78,6 +78,8 @@ pub struct Change {
     members: BTreeMap<String, BTreeSet<String>>,
     deleted: BTreeSet<String>,
     ttls: BTreeMap<String, i64>,
+    /// Billing events.
+    billing: Vec<String>,
     /// Commands that do not merge any further.
     tail: Vec<Cmd>,
 }
@@ -175,13 +177,7 @@ impl WriteSet {
         for (key, records) in self.records {
             change.keep_records(&key, records);
         }
-        for event in self.billing {
-            change.tail.push(
-                Cmd::new("XADD")
-                    .args([keys::BILLING_EVENTS, "MAXLEN", "~", BILLING_CAP, "*", "data"])
-                    .arg(event),
-            );
-        }
+        change.billing = self.billing;
         for detail in self.details {
             change.keep_detail(detail);
         }
@@ -214,6 +210,10 @@ impl Change {
             cmds.push(Cmd::new("DEL").args(some));
         }
         cmds.extend(self.tail);
+        for event in self.billing {
+            let words = [keys::BILLING_EVENTS, "MAXLEN", "~", BILLING_CAP, "*", "data"];
+            cmds.push(Cmd::new("XADD").args(words).arg(event));
+        }
         for (key, ttl) in self.ttls {
             cmds.push(Cmd::new("EXPIRE").arg(key).arg(ttl));
         }
@@ -223,19 +223,29 @@ impl Change {
     /// The change as the steps that the ledger's script takes: words and their number before them.
     pub(super) fn steps(mut self) -> Vec<Bytes> {
         let mut steps = Vec::new();
+        let mut layouts: HashMap<Vec<Cow<'static, str>>, usize> = HashMap::new();
         for (key, Fields(fields)) in std::mem::take(&mut self.hashes.0) {
             let ttl = self.ttls.remove(&key).unwrap_or(-1);
-            steps.push((3 + 2 * fields.len()).into_arg());
+            let (names, values): (Vec<_>, Vec<_>) = fields.into_iter().unzip();
+            let count = names.len();
+            let known = layouts.len();
+            let layout = *layouts.entry(names).or_insert_with_key(|names| {
+                steps.push((1 + count).into_arg());
+                steps.push(Bytes::from_static(b"f"));
+                steps.extend(names.iter().map(|name| Bytes::copy_from_slice(name.as_bytes())));
+                known + 1
+            });
+            steps.push((4 + count).into_arg());
             steps.push(Bytes::from_static(b"h"));
             steps.push(key.into_arg());
             steps.push(ttl.into_arg());
-            for (field, by) in fields {
-                steps.push(match field {
-                    Cow::Borrowed(name) => Bytes::from_static(name.as_bytes()),
-                    Cow::Owned(name) => Bytes::from(name),
-                });
-                steps.push(by.into_arg());
-            }
+            steps.push(layout.into_arg());
+            steps.extend(values.into_iter().map(IntoArg::into_arg));
+        }
+        for event in std::mem::take(&mut self.billing) {
+            steps.push(2_usize.into_arg());
+            steps.push(Bytes::from_static(b"b"));
+            steps.push(event.into_arg());
         }
         for cmd in self.commands() {
             let (kind, args) = match cmd {

@@ -24,7 +24,7 @@ use crate::{
 const MAX_EVENTS: usize = 2000;
 /// Most groups of counters in one batch; one group makes some 30 hashes, and Redis serves nobody
 /// else while it fills them.
-const MAX_GROUPS: usize = 60;
+const MAX_GROUPS: usize = 150;
 /// Life of the marker, seconds.
 const MARKER_TTL: i64 = 30 * 86_400;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);

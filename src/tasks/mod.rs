@@ -1,0 +1,3 @@
+//! Background jobs, one per file. They call services, never `api`; who starts them also stops them.
+
+pub mod price_update;
