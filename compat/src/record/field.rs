@@ -266,7 +266,8 @@ impl Codec for MaybeAmount {
         Some(value.map(number::js).unwrap_or_default())
     }
     fn is_regular(stored: &str) -> bool {
-        Amount::is_regular(stored)
+        // `String(null)` of a share that the vendor left out.
+        stored == "null" || Amount::is_regular(stored)
     }
 }
 

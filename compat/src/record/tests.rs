@@ -235,6 +235,13 @@ fn proxies() {
 }
 
 #[test]
+fn a_share_left_out_by_the_vendor_is_regular() {
+    let stored = fields([("claudeSevenDayUtilization", "null")]);
+    assert_eq!(ClaudeOfficial::check(&stored), []);
+    assert_eq!(ClaudeOfficial::from_fields("a", stored).seven_day_utilization, None);
+}
+
+#[test]
 fn irregular_fields_are_named() {
     let faults = ApiKey::check(&fields([
         ("isActive", "yes"),

@@ -356,3 +356,27 @@ fn the_manual_lists_every_check() {
     assert_eq!(std::fs::read_to_string(path).unwrap(), render::manual());
     assert!(Check::ALL.is_sorted(), "in the order of the report");
 }
+
+#[tokio::test]
+async fn the_command_tells_by_its_exit_code() {
+    let (mut redis, store) = seeded().await;
+    let dir = std::env::temp_dir().join(format!("crs-doctor-{}", uuid::Uuid::new_v4()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let settings = format!("REDIS_PORT={}\nENCRYPTION_KEY={SECRET}\n", redis.addr().port());
+    std::fs::write(dir.join(".env"), settings).unwrap();
+    let place = dir.clone();
+    let code = async || {
+        let dir = place.clone();
+        let run = tokio::task::spawn_blocking(move || main(&dir, &Output::new(true)));
+        format!("{:?}", run.await.unwrap())
+    };
+    let expected = |code: u8| format!("{:?}", ExitCode::from(code));
+    assert_eq!(code().await, expected(0));
+    store.words(&["SET", "cost_rank:all", "x"]).await.unwrap();
+    assert_eq!(code().await, expected(1));
+    redis.stop();
+    assert_eq!(code().await, expected(2));
+    std::fs::write(dir.join(".env"), "REDIS_PORT=99999").unwrap();
+    assert_eq!(code().await, expected(2));
+    std::fs::remove_dir_all(dir).unwrap();
+}
