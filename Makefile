@@ -41,13 +41,11 @@ tests: redis-server ## all tests
 	  $(CARGO) test --workspace --doc --locked --quiet && $(CARGO) nextest run --workspace --locked --no-fail-fast; \
 	else $(CARGO) test --workspace --locked --no-fail-fast; fi
 
-conform: redis-server ## replay the recordings; live with LEGACY_URL=… LEGACY_REDIS=… or LEGACY_DIR=…
-	$(CARGO) test --test conform --locked -- \
-	  $(if $(LEGACY_URL),live --legacy-url $(LEGACY_URL) --legacy-redis $(LEGACY_REDIS)) \
-	  $(if $(LEGACY_DIR),live --legacy $(LEGACY_DIR)) $(ARGS)
+conform: redis-server ## replay the recordings; against a Node service with LEGACY_URL=… LEGACY_REDIS=…, or LEGACY_DIR=…
+	$(CARGO) test --test conform --locked -- $(if $(LEGACY_URL)$(LEGACY_DIR),live) $(ARGS)
 
 record: redis-server ## record the goldens anew from an installed legacy service, LEGACY_DIR=…
-	$(CARGO) test --test conform --locked -- record --legacy $(LEGACY_DIR) $(ARGS)
+	$(CARGO) test --test conform --locked -- record $(ARGS)
 
 bench: build ## measure against nginx and, with LEGACY_URL or LEGACY_DIR, the legacy service
 	$(CARGO) bench --bench relay -- $(ARGS)
