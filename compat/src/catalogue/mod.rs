@@ -6,7 +6,7 @@ mod pattern;
 mod tests;
 mod ttl;
 
-use std::collections::HashMap;
+use std::{cmp::Reverse, collections::HashMap};
 
 use pattern::Pattern;
 pub use ttl::{Ttl, TtlFault};
@@ -62,12 +62,13 @@ pub struct Entry {
     pub area: &'static str,
     /// What it holds.
     pub about: &'static str,
+    parts: Pattern,
 }
 
 impl Entry {
     /// The value of a placeholder in a key of this pattern.
     pub fn value<'key>(&self, key: &'key str, placeholder: &str) -> Option<&'key str> {
-        Pattern::parse(self.pattern).value(key, placeholder)
+        self.parts.value(key, placeholder)
     }
 }
 
@@ -75,20 +76,19 @@ impl Entry {
 pub struct Catalogue {
     entries: Vec<Entry>,
     /// Patterns by the text before their first colon, the most specific first.
-    by_stem: HashMap<&'static str, Vec<(Pattern, usize)>>,
+    by_stem: HashMap<&'static str, Vec<usize>>,
 }
 
 impl Catalogue {
     /// Reads the data in the crate.
     pub fn new() -> Self {
         let entries: Vec<Entry> = DATA.lines().skip(1).filter_map(read).collect();
-        let mut by_stem: HashMap<_, Vec<_>> = HashMap::new();
+        let mut by_stem: HashMap<_, Vec<usize>> = HashMap::new();
         for (at, entry) in entries.iter().enumerate() {
-            let pattern = Pattern::parse(entry.pattern);
-            by_stem.entry(stem(entry.pattern)).or_default().push((pattern, at));
+            by_stem.entry(stem(entry.pattern)).or_default().push(at);
         }
-        for patterns in by_stem.values_mut() {
-            patterns.sort_by_key(|(pattern, _)| std::cmp::Reverse(pattern.weight()));
+        for places in by_stem.values_mut() {
+            places.sort_by_key(|at| Reverse(entries.get(*at).map(|entry| entry.parts.weight())));
         }
         Self { entries, by_stem }
     }
@@ -100,9 +100,9 @@ impl Catalogue {
 
     /// The entry a key belongs to; `None` when the legacy service has no such key.
     pub fn classify(&self, key: &str) -> Option<&Entry> {
-        let patterns = self.by_stem.get(stem(key))?;
-        let (_, at) = patterns.iter().find(|(pattern, _)| pattern.matches(key))?;
-        self.entries.get(*at)
+        let places = self.by_stem.get(stem(key))?;
+        let mut entries = places.iter().filter_map(|at| self.entries.get(*at));
+        entries.find(|entry| entry.parts.matches(key))
     }
 }
 
@@ -114,8 +114,10 @@ impl Default for Catalogue {
 
 fn read(line: &'static str) -> Option<Entry> {
     let mut cells = line.split('\t');
+    let pattern = cells.next()?;
     Some(Entry {
-        pattern: cells.next()?,
+        pattern,
+        parts: Pattern::parse(pattern),
         kind: cells.next()?,
         value: Form::parse(cells.next()?)?,
         ttl: Ttl::parse(cells.next()?)?,

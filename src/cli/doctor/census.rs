@@ -15,6 +15,9 @@ use super::{
     report::Findings,
 };
 
+/// Keys whose types and expiries are held at a time.
+const CHUNK: usize = 5000;
+
 /// The keys of the database. Keys of a wrong type are left out, nobody could read them.
 pub(super) struct Census {
     by_pattern: HashMap<&'static str, Vec<String>>,
@@ -91,7 +94,7 @@ impl Census {
         progress: &Progress,
     ) -> Result<(), StoreError> {
         let bar = progress.start("types and expiries", known.len());
-        for (at, chunk) in known.chunks(500).enumerate() {
+        for (at, chunk) in known.chunks(CHUNK).enumerate() {
             let cmds = chunk
                 .iter()
                 .flat_map(|(key, _)| [Cmd::new("TYPE").arg(key), Cmd::new("TTL").arg(key)]);
@@ -111,7 +114,7 @@ impl Census {
                 check_expiry(entry, key, ttl.int()?, findings);
                 self.by_pattern.entry(entry.pattern).or_default().push(key.clone());
             }
-            bar.at((at + 1) * 500);
+            bar.at((at + 1) * CHUNK);
         }
         bar.end();
         Ok(())

@@ -1,12 +1,18 @@
 //! Reading much from Redis without blocking it: pipelines of bounded size, and cursors instead of
 //! commands that walk a whole collection at once.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    iter,
+};
 
 use compat::store::{Batch, Cmd, Reply, Store, StoreError};
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 /// Commands per round trip.
 const PIPELINE: usize = 1000;
+/// Pipelines under way at a time: the next is read while the server works on the one before.
+const AT_ONCE: usize = 2;
 /// Elements the server looks at per cursor step.
 const STEP: i64 = 1000;
 /// Cursors moved per round trip.
@@ -16,9 +22,13 @@ const CURSORS: usize = 100;
 pub(super) async fn run_all(store: &dyn Store, cmds: Vec<Cmd>) -> Result<Vec<Reply>, StoreError> {
     let mut replies = Vec::with_capacity(cmds.len());
     let mut cmds = cmds.into_iter().peekable();
-    while cmds.peek().is_some() {
-        let batch: Batch = cmds.by_ref().take(PIPELINE).collect();
-        replies.extend(store.run(batch).await?);
+    let batches = iter::from_fn(|| {
+        cmds.peek()?;
+        Some(cmds.by_ref().take(PIPELINE).collect::<Batch>())
+    });
+    let mut answers = stream::iter(batches).map(|batch| store.run(batch)).buffered(AT_ONCE);
+    while let Some(answer) = answers.try_next().await? {
+        replies.extend(answer);
     }
     Ok(replies)
 }
