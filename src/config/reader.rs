@@ -90,8 +90,7 @@ impl<'a> Reader<'a> {
     /// Leading decimal number; missing, unreadable and 0 give `default`.
     pub fn float_or(&self, name: &'static str, default: f64) -> f64 {
         match self.raw(name).as_deref().and_then(parse_float) {
-            None => default,
-            Some(value) if value == 0.0 => default,
+            None | Some(0.0) => default,
             Some(value) => value,
         }
     }

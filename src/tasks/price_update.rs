@@ -127,6 +127,8 @@ fn report(result: Result<(), FetchError>) {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
     use std::{
         collections::HashMap,
         fs,

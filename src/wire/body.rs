@@ -116,6 +116,8 @@ impl RequestBody {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
 
     fn body(text: &'static str) -> RequestBody {

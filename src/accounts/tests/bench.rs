@@ -48,7 +48,7 @@ impl Sender for Vendor {
     fn send(&self, request: UpstreamRequest) -> BoxFuture<'_, Result<UpstreamResponse, SendError>> {
         self.asked.lock().push(request);
         self.count.fetch_add(1, Ordering::SeqCst);
-        let answer = self.answers.lock().pop_front().expect("an unexpected request to the vendor");
+        let answer = self.answers.lock().pop_front().unwrap();
         let pause = self.pause_ms.load(Ordering::SeqCst) as u64;
         Box::pin(async move {
             tokio::time::sleep(std::time::Duration::from_millis(pause)).await;

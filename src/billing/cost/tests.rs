@@ -1,3 +1,5 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use compat::number::js;
 use serde_json::Value;
 

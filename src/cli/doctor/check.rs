@@ -79,6 +79,7 @@ pub enum Check {
 
 impl Check {
     /// Every check, in the order of the report.
+    #[cfg(test)]
     pub const ALL: &'static [Self] = &[
         Self::WrongType,
         Self::EncryptionKey,

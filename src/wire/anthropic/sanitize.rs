@@ -211,6 +211,8 @@ fn numbered(number: u8) -> SafeError {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
 
     fn doc(text: &str) -> Doc {

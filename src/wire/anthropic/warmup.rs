@@ -84,6 +84,8 @@ fn system_text(system: Value<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
     use crate::wire::json::Doc;
 

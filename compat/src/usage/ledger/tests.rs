@@ -1,4 +1,6 @@
 //! Nothing lost, nothing counted twice.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
@@ -283,11 +285,11 @@ async fn a_copied_journal_takes_another_name() {
         ledger.settled(ledger.append(sample(1))).await;
         copy_dir(&folder.0.join("0"), &other.0.join("0"));
         let copy = open(other.config(), redis.store());
-        Box::pin(with_flusher(&copy, async {
+        with_flusher(&copy, async {
             copy.settled(copy.append(sample(2))).await;
             ledger.settled(ledger.append(sample(3))).await;
             copy.settled(copy.append(sample(4))).await;
-        }))
+        })
         .await;
     })
     .await;

@@ -1,3 +1,5 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use super::{best_similarity, reaches, table::Templates};
 
 #[test]
