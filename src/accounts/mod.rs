@@ -88,11 +88,14 @@ struct Inner {
     rules: AccountRules,
     flights: refresh::Flights,
     rotations: rotation::Rotations,
-    /// Decrypted secrets by account, each with the ciphertext that it came from.
-    opened: Mutex<HashMap<(Kind, Arc<str>), (String, Secret)>>,
+    /// Decrypted secrets by account.
+    opened: Mutex<HashMap<(Kind, Arc<str>), Opened>>,
     /// Work that outlives its request: refreshes, lease renewals, checks after a rotation.
     tasks: TaskTracker,
 }
+
+/// A ciphertext and what it holds.
+type Opened = (String, Secret);
 
 /// Decrypted secrets kept at most; beyond it they are decrypted anew.
 const OPENED_MAX: usize = 10_000;

@@ -11,6 +11,9 @@ use parking_lot::RwLock;
 use super::{DayUsage, Entry, Kind, Need, Own};
 use crate::store::Cmd;
 
+/// Kind and id of an account.
+pub(super) type AccountKey = (Kind, Arc<str>);
+
 /// An account group (`account_group:{id}`) and its members in the order Redis lists them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
@@ -36,9 +39,9 @@ pub struct Snapshot {
     /// Unified Claude Code User-Agent (`claude_code_user_agent:daily`).
     pub user_agent: Option<String>,
     pub(super) lists: HashMap<Kind, Vec<Arc<str>>>,
-    pub(super) entries: RwLock<HashMap<(Kind, Arc<str>), Arc<Entry>>>,
+    pub(super) entries: RwLock<HashMap<AccountKey, Arc<Entry>>>,
     pub(super) groups: HashMap<Arc<str>, Option<Arc<Group>>>,
-    pub(super) looked_up: HashSet<(Kind, Arc<str>)>,
+    pub(super) looked_up: HashSet<AccountKey>,
     pub(super) upkeep: HashMap<Kind, Vec<Cmd>>,
     pub(super) usage: HashMap<Arc<str>, Vec<DayUsage>>,
     /// `(account, model)` pairs to read again next time.

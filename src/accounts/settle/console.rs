@@ -32,18 +32,26 @@ pub struct ConsoleReply<'a> {
 
 impl Accounts {
     /// Carries an answer over to the account's state, and notes the use. For streams the use is noted
-    /// by [`Accounts::console_used`] when the stream has ended.
+    /// by [`Accounts::console_used`] when the stream has ended. A success is carried over apart from
+    /// the request, which need not wait for it.
     pub async fn settle_console(&self, entry: &Arc<Entry>, reply: &ConsoleReply<'_>) {
-        let entry = self.fresh(entry).await;
-        let succeeded = reply.status == 200 || reply.status == 201 && !reply.stream;
-        let mut cmds = if succeeded {
-            self.console_success(&entry)
-        } else {
-            self.console_failure(&entry, reply)
-        };
-        if !reply.stream || !succeeded {
-            cmds.extend(self.used_now(&entry));
+        let stream = reply.stream;
+        if reply.status == 200 || reply.status == 201 && !stream {
+            let (accounts, entry) = (self.clone(), entry.clone());
+            // Bounded by the requests that end; tracked, so that shutdown waits for it.
+            self.0.tasks.spawn(async move {
+                let entry = accounts.fresh(&entry).await;
+                let mut cmds = accounts.console_success(&entry);
+                if !stream {
+                    cmds.extend(accounts.used_now(&entry));
+                }
+                accounts.0.ports.writes.send(cmds).await;
+            });
+            return;
         }
+        let entry = self.fresh(entry).await;
+        let mut cmds = self.console_failure(&entry, reply);
+        cmds.extend(self.used_now(&entry));
         self.0.ports.writes.send(cmds).await;
     }
 

@@ -19,6 +19,8 @@ use crate::{
     domain::HeaderList,
 };
 
+/// Header with the state of the session window.
+const WINDOW_STATUS: &str = "anthropic-ratelimit-unified-5h-status";
 /// Counters of failures live this long after the last one.
 const COUNTER_SECONDS: i64 = 300;
 
@@ -49,6 +51,14 @@ pub struct OfficialReply<'a> {
     pub claude_code_headers: Option<&'a HeaderList>,
 }
 
+/// What of a success changes the account.
+struct Success {
+    /// State of the session window.
+    window: Option<String>,
+    /// Headers of a Claude Code client.
+    claude_code_headers: Option<HeaderList>,
+}
+
 /// What the client gets in place of the vendor's error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientView {
@@ -67,27 +77,34 @@ pub enum ClientView {
 }
 
 impl Accounts {
-    /// Carries an answer over to the account's state. Not to be called for a client that left: nothing
-    /// is known of the answer then, and nothing changes.
+    /// Carries an answer over to the account's state. A success is carried over apart from the request,
+    /// which need not wait for it. Not to be called for a client that left: nothing is known of the
+    /// answer then, and nothing changes.
     pub async fn settle_official(
         &self,
         entry: &Arc<Entry>,
         reply: &OfficialReply<'_>,
     ) -> ClientView {
-        let entry = self.fresh(entry).await;
         let succeeded = reply.status == 200 || reply.status == 201 && !reply.stream;
+        if succeeded && !reply.limit_in_stream {
+            let success = Success {
+                window: reply.headers.get(WINDOW_STATUS).map(str::to_owned),
+                claude_code_headers: reply.claude_code_headers.cloned(),
+            };
+            let (accounts, entry) = (self.clone(), entry.clone());
+            // Bounded by the requests that end; tracked, so that shutdown waits for it.
+            self.0.tasks.spawn(async move { accounts.official_success(&entry, success).await });
+            return ClientView::AsIs;
+        }
+        let entry = self.fresh(entry).await;
         let (cmds, view) = if succeeded {
-            (self.official_success(&entry, reply), ClientView::AsIs)
+            let (mut cmds, entry) = self.official_window(entry, reply.headers.get(WINDOW_STATUS));
+            cmds.extend(self.limit_in_stream(&entry, reply));
+            (cmds, ClientView::AsIs)
         } else {
             self.official_failure(&entry, reply)
         };
         self.0.ports.writes.send(cmds).await;
-        if succeeded
-            && !reply.limit_in_stream
-            && let Some(headers) = reply.claude_code_headers
-        {
-            self.capture_headers(&entry.id, headers).await;
-        }
         view
     }
 
@@ -99,34 +116,31 @@ impl Accounts {
         self.0.ports.writes.send(cmds).await;
     }
 
-    fn official_success(&self, entry: &Arc<Entry>, reply: &OfficialReply<'_>) -> Vec<Cmd> {
-        let mut cmds = Vec::new();
-        let now_ms = self.now_ms();
-        let window =
-            reply.headers.get("anthropic-ratelimit-unified-5h-status").and_then(|status| {
-                official::window_status(entry, status, now_ms, self.0.rules.warnings_per_window)
-            });
-        let mut entry = entry.clone();
-        if let Some(change) = window {
-            cmds.extend(self.patch(&entry, &change.patch));
-            if change.notable {
-                let reason = official::FIVE_HOUR_REASON;
-                self.report(
-                    &entry,
-                    Event::new(CLAUDE, "warning", "CLAUDE_5H_LIMIT_WARNING", reason),
-                );
-            }
-            entry = Arc::new(entry.patched(&change.patch));
-        }
-        if reply.limit_in_stream {
-            cmds.extend(self.limit_in_stream(&entry, reply));
-            return cmds;
-        }
+    async fn official_success(&self, entry: &Arc<Entry>, success: Success) {
+        let entry = self.fresh(entry).await;
+        let (mut cmds, entry) = self.official_window(entry, success.window.as_deref());
         cmds.push(Cmd::new("DEL").arg(counter(&entry, "401")).arg(counter(&entry, "5xx")));
-        if official::limit(&entry, now_ms) != Phase::Off {
+        if official::limit(&entry, self.now_ms()) != Phase::Off {
             cmds.extend(self.patch(&entry, &official::lift_limit(&entry)));
         }
-        cmds
+        self.0.ports.writes.send(cmds).await;
+        if let Some(headers) = &success.claude_code_headers {
+            self.capture_headers(&entry.id, headers).await;
+        }
+    }
+
+    /// Notes the state of the session window; returns the account as it then is.
+    fn official_window(&self, entry: Arc<Entry>, status: Option<&str>) -> (Vec<Cmd>, Arc<Entry>) {
+        let warnings = self.0.rules.warnings_per_window;
+        let change = status
+            .and_then(|status| official::window_status(&entry, status, self.now_ms(), warnings));
+        let Some(change) = change else { return (Vec::new(), entry) };
+        if change.notable {
+            let reason = official::FIVE_HOUR_REASON;
+            let event = Event::new(CLAUDE, "warning", "CLAUDE_5H_LIMIT_WARNING", reason);
+            self.report(&entry, event);
+        }
+        (self.patch(&entry, &change.patch), Arc::new(entry.patched(&change.patch)))
     }
 
     /// A running stream reported that the account's limit was exceeded.

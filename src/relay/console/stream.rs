@@ -44,10 +44,7 @@ impl Relay {
             self.for_client(&call, async { Ok(self.ask_console(&call, &held, None).await) });
         let response = match asked.await {
             Err(failure) => return Err((call, failure.into())),
-            Ok(Err(error)) => {
-                self.accounts.console_used(chosen.entry()).await;
-                return Ok(self.console_broken(&error));
-            }
+            Ok(Err(error)) => return Ok(self.console_broken(&error)),
             Ok(Ok(response)) => response,
         };
         held.turn = None;
@@ -120,7 +117,10 @@ impl Relay {
                 relay.book(&served, &usage).await;
             }
             drop(pump);
-            relay.accounts.console_used(chosen.entry()).await;
+            // Only a stream that was read to its end counts as a use.
+            if matches!(end, End::Complete | End::ClientGone) {
+                relay.accounts.console_used(chosen.entry()).await;
+            }
             drop(held);
         });
         Reply { status: 200, headers: Reply::stream_headers(), body: ReplyBody::Stream(receiver) }

@@ -1,4 +1,2 @@
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 mod properties;
 mod recorded;
