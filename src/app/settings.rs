@@ -144,6 +144,7 @@ pub(super) fn scheduling_rules(config: &Config) -> Rules {
 pub(super) fn relay_settings(config: &Config) -> RelaySettings {
     RelaySettings {
         request_timeout: config.claude.request_timeout,
+        proxy_keep_alive: config.proxy.keep_alive,
         api_version: config.claude.api_version.clone(),
         after_client: AFTER_CLIENT,
         forbidden_pause: FORBIDDEN_PAUSE,

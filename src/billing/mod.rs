@@ -22,6 +22,7 @@ use compat::{
     store::{Batch, Cmd, Store, StoreError},
     usage::{Ledger, Ticket},
 };
+use parking_lot::Mutex;
 
 pub use account_cost::account_daily_costs;
 pub use compat::usage::Recording;
@@ -42,6 +43,8 @@ const RATES_INTERVAL: Duration = Duration::from_secs(1);
 pub struct Billing {
     prices: PriceBook,
     rates: ArcSwap<ServiceRates>,
+    /// The text that the rates were read from.
+    rates_text: Mutex<Option<String>>,
     ledger: Arc<Ledger>,
 }
 
@@ -59,7 +62,7 @@ pub struct Recorded {
 impl Billing {
     /// Billing with these prices into this ledger; global rates are 1 until they are read.
     pub fn new(prices: PriceBook, ledger: Arc<Ledger>) -> Self {
-        Self { prices, rates: ArcSwap::default(), ledger }
+        Self { prices, rates: ArcSwap::default(), rates_text: Mutex::default(), ledger }
     }
 
     /// Prices a finished request and books it. Does not wait: the event is in the local journal when
@@ -108,10 +111,12 @@ impl Billing {
 
     /// Takes the stored text of [`RATES_KEY`] into use; for callers that read it along with other keys.
     pub fn observe_rates(&self, stored: Option<&str>) {
-        let rates = ServiceRates::parse(stored);
-        if **self.rates.load() != rates {
-            self.rates.store(Arc::new(rates));
+        let mut text = self.rates_text.lock();
+        if text.as_deref() == stored {
+            return;
         }
+        *text = stored.map(str::to_owned);
+        self.rates.store(Arc::new(ServiceRates::parse(stored)));
     }
 
     /// Reads the global rates.

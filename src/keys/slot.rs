@@ -112,6 +112,11 @@ impl Slot {
         &self.member
     }
 
+    /// Gives the slot back now; dropping it later changes nothing.
+    pub fn give_back(&self) {
+        self.keeper.free(self.id);
+    }
+
     /// Forgets the slot without telling Redis, which has already taken it back.
     pub(super) fn forget(self) {
         self.keeper.state.lock().live.remove(&self.id);

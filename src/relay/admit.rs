@@ -39,6 +39,9 @@ impl Relay {
         let settings =
             prefetched.as_ref().ok().and_then(|read| read.snapshot().settings.as_deref());
         let config = self.config_of(settings);
+        if let Ok(read) = &prefetched {
+            self.billing.observe_rates(read.snapshot().service_rates.as_deref());
+        }
         let client = ClientRequest {
             headers: &incoming.headers,
             original_url: &incoming.original_url,

@@ -50,3 +50,20 @@ pub struct Call {
     /// What admission gave: slot, window, headers.
     pub admitted: Admitted,
 }
+
+impl Call {
+    /// Runs work for the client. Once the client has left, the work goes on without the key's slot,
+    /// which the legacy service frees at that moment.
+    pub(super) async fn while_connected<T>(&self, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        tokio::select! {
+            biased;
+            done = &mut work => return done,
+            () = self.incoming.gone.cancelled() => {}
+        }
+        if let Some(slot) = &self.admitted.slot {
+            slot.give_back();
+        }
+        work.await
+    }
+}

@@ -8,7 +8,7 @@ use compat::{
 };
 use serde_json::json;
 
-use super::{Call, Relay, Reply, ReplyBody, failure::Failure};
+use super::{Call, Relay, Reply, failure::Failure};
 use crate::{
     accounts::{
         intercepts_warmup,
@@ -179,17 +179,14 @@ pub(super) fn binding_refusal(status: u16, message: &str) -> Reply {
     )
 }
 
-/// 403 for a key whose own account is limited. A streamed request gets bare JSON of known length.
+/// 403 for a key whose own account is limited. A streamed request gets bare JSON in chunks.
 fn dedicated_limited(stream: bool, message: &str) -> Reply {
     let body = json!({ "error": "upstream_rate_limited", "message": message });
     if !stream {
         return Reply::json(403, &body);
     }
-    Reply {
-        status: 403,
-        headers: HeaderList::from_iter([("Content-Type", "application/json")]),
-        body: ReplyBody::Raw(body.to_string().into()),
-    }
+    let headers = HeaderList::from_iter([("Content-Type", "application/json")]);
+    Reply::written(403, headers, body.to_string())
 }
 
 /// The client's own session id, for binding.

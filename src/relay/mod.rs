@@ -45,6 +45,8 @@ use crate::{
 pub struct RelaySettings {
     /// Longest silence of a vendor (`REQUEST_TIMEOUT`).
     pub request_timeout: Duration,
+    /// Whether connections through proxies are kept (`PROXY_KEEP_ALIVE`).
+    pub proxy_keep_alive: bool,
     /// `CLAUDE_API_VERSION`.
     pub api_version: String,
     /// Caps on reading a reply whose client has left.

@@ -91,10 +91,13 @@ impl Relay {
             call.incoming.gone.cancelled().await;
             tokio::time::sleep(self.settings.after_client.time).await;
         };
-        tokio::select! {
-            done = work => done,
-            () = patience => Err(Failure::ClientGone),
-        }
+        call.while_connected(async {
+            tokio::select! {
+                done = work => done,
+                () = patience => Err(Failure::ClientGone),
+            }
+        })
+        .await
     }
 
     /// The answer to a warm-up request.

@@ -46,7 +46,10 @@ impl Relay {
         let incoming = &call.incoming;
         let record = &call.key.record;
         let request_model = incoming.body.model();
-        let model = usage.model.as_deref().or(request_model.as_deref()).unwrap_or(UNKNOWN_MODEL);
+        let named = |model: &&str| !model.is_empty();
+        let model = usage.model.as_deref().filter(named);
+        let model = model.or_else(|| request_model.as_deref().filter(named));
+        let model = model.unwrap_or(UNKNOWN_MODEL);
         let rates = KeyRates::parse(&record.service_rates);
         let speed = incoming.body.speed();
         let booked = self.billing.record(&UsageRecord {

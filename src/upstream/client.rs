@@ -73,26 +73,15 @@ impl HttpSender {
         let endpoint = self.host_map.find(&head.endpoint.host).cloned().unwrap_or(head.endpoint);
         let route = Route { endpoint, proxy: request.proxy };
         let mut timer = IdleTimer::new(request.idle_timeout);
-        let payload = || Payload::new(request.body.clone(), head.chunked);
 
-        let mut kept = self.pool.take(&route);
-        let (line, response) = loop {
-            let reused = kept.is_some();
-            let mut line = match kept.take() {
-                Some(line) => line,
-                None => self.open(&route, request.idle_timeout).await?,
-            };
-            let before = line.gauge().received();
-            let method = request.method.clone();
-            match line.exchange(method, head.bytes.clone(), payload(), &mut timer).await {
-                Ok(response) => break (line, response),
-                // A kept connection that the peer had already given up: nothing was answered, so the
-                // request was not taken up. Once more, on a fresh connection.
-                Err(error)
-                    if reused && is_stale(error.kind) && line.gauge().received() == before => {}
-                Err(error) => return Err(error),
-            }
+        // A kept connection was looked at before it was taken. Should the vendor close it under this
+        // very request, the request is not sent again: it may have been acted on.
+        let mut line = match self.pool.take(&route) {
+            Some(line) => line,
+            None => self.open(&route, request.idle_timeout).await?,
         };
+        let payload = Payload::new(request.body, head.chunked);
+        let response = line.exchange(request.method, head.bytes, payload, &mut timer).await?;
 
         let (parts, incoming) = response.into_parts();
         let mut headers = header_list(&parts.headers);
@@ -200,11 +189,6 @@ impl Sender for HttpSender {
     fn send(&self, request: UpstreamRequest) -> BoxFuture<'_, Result<UpstreamResponse, SendError>> {
         self.exchange(request).boxed()
     }
-}
-
-/// Whether a failure of a kept connection may mean that the peer had closed it while idle.
-fn is_stale(kind: SendErrorKind) -> bool {
-    matches!(kind, SendErrorKind::Reset | SendErrorKind::Network)
 }
 
 /// Seconds of `keep-alive: timeout=N`.

@@ -73,7 +73,8 @@ pub async fn main(arguments: &[String]) -> Result<bool> {
 
 fn options(arguments: &[String]) -> Result<Options> {
     let mut options = Options {
-        jobs: std::thread::available_parallelism().map_or(2, usize::from).min(4),
+        // Scenarios mostly wait; the legacy service takes a core while it starts.
+        jobs: 4,
         standin_port: 9640,
         ..Options::default()
     };
@@ -174,7 +175,7 @@ async fn observe(
     }
     if world.is_none() {
         let scenario = &source.scenario;
-        *world = Some(World::launch(launch, &scenario.env, &scenario.hosts, &[]).await?);
+        *world = Some(World::launch(launch, &scenario.env, &scenario.hosts).await?);
     }
     let world = world.as_mut().context("no service")?;
     run::run(world, source, &project.rules).await.with_context(|| world.log_tail())

@@ -244,9 +244,14 @@ async fn receive(
     answer: &mut Answer,
 ) -> Result<bool> {
     let mut reader = Reader::new(stream);
-    answer.head = reader.head().await?.context("closed without an answer")?;
-    let status = answer.head.first_line.split(' ').nth(1).and_then(|text| text.parse().ok());
-    answer.status = status.context("status line")?;
+    loop {
+        answer.head = reader.head().await?.context("closed without an answer")?;
+        let status = answer.head.first_line.split(' ').nth(1).and_then(|text| text.parse().ok());
+        answer.status = status.context("status line")?;
+        if answer.status != 100 {
+            break;
+        }
+    }
     let mut framing = Framing::of_response(&answer.head, answer.status, is_head);
     while let Some(piece) = reader.piece(&mut framing).await? {
         answer.body.extend_from_slice(&piece);

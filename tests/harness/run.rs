@@ -53,7 +53,7 @@ async fn play(world: &mut World, run: &Run<'_>, source: &Source, rules: &Rules) 
             steps.push(shown);
         }
     }
-    tokio::time::sleep(Duration::from_millis(150 + scenario.settle_ms)).await;
+    tokio::time::sleep(Duration::from_millis(120 + scenario.settle_ms)).await;
     let after = snapshot::take_settled(&mut world.redis).await?;
     let end_ms = now_ms();
 

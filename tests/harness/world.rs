@@ -7,11 +7,12 @@ use anyhow::Result;
 use super::{
     crypto::Vault,
     proxy::{self, ProxyLog},
-    redis::{Address, Redis},
+    redis::{Address, Command, Redis, command},
     seed::ProxyPorts,
     service::{ENCRYPTION_KEY, Launch, RedisServer, Service},
     snapshot::{Baseline, take_settled},
     standin::StandIn,
+    template::Calendar,
 };
 
 /// Vendor hosts that lead to the stand-in.
@@ -71,13 +72,12 @@ impl World {
         launch: &Launch,
         env: &BTreeMap<String, String>,
         hosts: &BTreeMap<String, String>,
-        before: &[super::redis::Command],
     ) -> Result<Self> {
         let outside = Outside::start(0).await?;
         let server = RedisServer::start().await?;
         let mut redis = Redis::connect(&server.address).await?;
-        if !before.is_empty() {
-            redis.pipeline(before.to_vec()).await?;
+        if matches!(launch, Launch::Crs { .. }) {
+            redis.pipeline(left_by_legacy(env)).await?;
         }
         let host_map = outside.host_map(hosts);
         let service = Service::start(launch, &server.address, &host_map, env).await?;
@@ -123,4 +123,23 @@ impl World {
             service.stop().await;
         }
     }
+}
+
+/// What the legacy service leaves in an empty Redis when it starts: the ground that `crs` takes over.
+fn left_by_legacy(env: &BTreeMap<String, String>) -> Vec<Command> {
+    let calendar = Calendar::of(env.get("TIMEZONE_OFFSET").map(String::as_str));
+    let now = jiff::Timestamp::now().as_millisecond();
+    let backfilled = format!("init:weekly_opus_cost:{}:done", calendar.format(now, "%Y-%m-%d"));
+    let mut commands = vec![
+        command(["SET", "apikey:index:version", "2"]),
+        command(["SET", "account_groups_reverse:migrated", "true"]),
+        command(["SET", "system:migrated:version", "1.1.314"]),
+        command(["SET", "system:migration:usage_index_v2", "1"]),
+        command(["SET", "system:migration:alltime_model_stats_v1", "1"]),
+        command(["SETEX", &backfilled, "172800", "1"]),
+    ];
+    for index in ["claude:account", "claude_console_account", "openai:account"] {
+        commands.push(command(["SETEX", &format!("{index}:index:empty"), "3600", "1"]));
+    }
+    commands
 }

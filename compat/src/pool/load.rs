@@ -35,6 +35,7 @@ enum Read {
     Group(Id),
     Members(Id),
     Settings,
+    ServiceRates,
     UserAgent,
     UsageIndex,
     Usage(Id, String),
@@ -66,6 +67,7 @@ pub(super) struct Loaded {
     group_fields: HashMap<Id, Fields>,
     members: HashMap<Id, Vec<Id>>,
     settings: Option<String>,
+    service_rates: Option<String>,
     user_agent: Option<String>,
     usage_members: Vec<(Id, String)>,
     usage: HashMap<(Id, String), Fields>,
@@ -108,7 +110,7 @@ impl<'a> Loader<'a> {
 
     /// Everything that the needs name and that the last read had.
     fn first(&self, previous: Option<&Snapshot>) -> Vec<Read> {
-        let mut reads = vec![Read::Settings, Read::UserAgent];
+        let mut reads = vec![Read::Settings, Read::ServiceRates, Read::UserAgent];
         for need in self.needs {
             match need {
                 Need::List(kind) => reads.extend([Read::EmptyMark(*kind), Read::Index(*kind)]),
@@ -222,6 +224,7 @@ impl<'a> Loader<'a> {
             Read::Group(id) => Cmd::new("HGETALL").arg(format!("account_group:{id}")),
             Read::Members(id) => Cmd::new("SMEMBERS").arg(format!("account_group_members:{id}")),
             Read::Settings => Cmd::new("GET").arg("claude_relay_config"),
+            Read::ServiceRates => Cmd::new("GET").arg("system:service_rates"),
             Read::UserAgent => Cmd::new("GET").arg("claude_code_user_agent:daily"),
             Read::UsageIndex => {
                 Cmd::new("SMEMBERS").arg(format!("account_usage:model:daily:index:{}", self.today))
@@ -291,6 +294,7 @@ impl<'a> Loader<'a> {
                 found.members.insert(id.clone(), ids(reply)?);
             }
             Read::Settings => found.settings = reply.text()?,
+            Read::ServiceRates => found.service_rates = reply.text()?,
             Read::UserAgent => found.user_agent = reply.text()?,
             Read::UsageIndex => {
                 let quota_ids: HashSet<&str> = found
@@ -418,6 +422,7 @@ impl Loaded {
             started,
             read_at_ms,
             settings: self.settings,
+            service_rates: self.service_rates,
             user_agent: self.user_agent,
             lists,
             entries: RwLock::new(entries),

@@ -32,6 +32,8 @@ use crate::{
 };
 
 /// How long a need keeps widening later reads.
+/// Least time between two looks at all keys for one kind; the mark they leave makes the next needless.
+const SCAN_PAUSE: Duration = Duration::from_millis(250);
 const NEED_LIFETIME: Duration = Duration::from_secs(60);
 /// Needs kept at most; the oldest are forgotten first (they cost one more read when they return).
 const NEEDS_MAX: usize = 4096;
@@ -201,9 +203,8 @@ impl AccountPool {
             if let Some((_, reads)) = &mut state.window {
                 *reads += 1;
             }
-            let scan_allowed = |kind: &Kind| {
-                state.last_scan.get(kind).is_none_or(|at| at.elapsed() > Duration::from_secs(2))
-            };
+            let scan_allowed =
+                |kind: &Kind| state.last_scan.get(kind).is_none_or(|at| at.elapsed() > SCAN_PAUSE);
             let allowed: Vec<Kind> = Kind::ALL.into_iter().filter(scan_allowed).collect();
             (state.needs.keys().cloned().collect::<Vec<_>>(), allowed)
         };

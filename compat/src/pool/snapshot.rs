@@ -36,6 +36,8 @@ pub struct Snapshot {
     pub read_at_ms: i64,
     /// Stored relay settings (`claude_relay_config`), as JSON text.
     pub settings: Option<String>,
+    /// Stored global rates (`system:service_rates`), as JSON text.
+    pub service_rates: Option<String>,
     /// Unified Claude Code User-Agent (`claude_code_user_agent:daily`).
     pub user_agent: Option<String>,
     pub(super) lists: HashMap<Kind, Vec<Arc<str>>>,
@@ -63,6 +65,7 @@ impl Snapshot {
             started: Instant::now(),
             read_at_ms: 0,
             settings: None,
+            service_rates: None,
             user_agent: None,
             looked_up: entries.keys().cloned().collect(),
             lists,

@@ -57,6 +57,8 @@ use body::{BodyRefusal, Plan};
 const REQUEST_TIME: Duration = Duration::from_secs(300);
 /// What `Keep-Alive` promises.
 const KEEP_ALIVE: HeaderValue = HeaderValue::from_static("timeout=605");
+/// Unwanted bodies are read up to this; beyond it the connection is closed instead.
+const DUMPED_MOST: usize = 1 << 20;
 /// Compressed bodies beyond this are inflated on a thread for blocking work.
 const INFLATE_INLINE: usize = 64 * 1024;
 
@@ -303,6 +305,7 @@ impl Front {
     {
         match body::plan(headers)? {
             Plan::Skip => {
+                let _ = tokio::time::timeout(REQUEST_TIME, dump(body)).await;
                 self.empty.clone().ok_or_else(|| BodyRefusal::Malformed("no empty body".into()))
             }
             Plan::Read { format, coding } => {
@@ -411,6 +414,22 @@ fn canonical_uri(uri: Uri) -> Uri {
 }
 
 /// Gathers the body, at most [`body::LIMIT`] bytes.
+/// Reads what nobody wants, within reason, so that the connection can be kept.
+async fn dump<B>(body: B)
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+{
+    let mut body = std::pin::pin!(body);
+    let mut left = DUMPED_MOST;
+    while let Some(Ok(frame)) = body.frame().await {
+        let length = frame.data_ref().map_or(0, Bytes::len);
+        if length > left {
+            return;
+        }
+        left -= length;
+    }
+}
+
 async fn collect<B>(headers: &HeaderMap, body: B) -> Result<Bytes, BodyRefusal>
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,

@@ -52,6 +52,8 @@ pub struct Call<'a> {
     pub path: Option<&'a str>,
     /// `anthropic-beta` that replaces the client's; set by the OpenAI-compatible routes.
     pub beta: Option<&'a str>,
+    /// Whether the connection is kept afterwards; through a proxy usually not.
+    pub keep_alive: bool,
 }
 
 /// Why a request could not be built.
@@ -134,7 +136,7 @@ fn compose(call: &Call<'_>, url: &Url, content_length: usize) -> HeaderList {
     let host = url.host_str().unwrap_or_default();
     headers.push("Host", url.port().map_or(host.to_owned(), |port| format!("{host}:{port}")));
     if headers.get("connection").is_none() {
-        headers.push("Connection", "keep-alive");
+        headers.push("Connection", if call.keep_alive { "keep-alive" } else { "close" });
     }
     headers
 }

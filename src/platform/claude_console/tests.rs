@@ -42,6 +42,7 @@ fn builds_the_recorded_requests() {
             account: &account,
             path: row.get_truthy("custom").map(|_| "/v1/messages/count_tokens"),
             beta: field("beta").as_deref(),
+            keep_alive: true,
         })
         .unwrap();
         assert_eq!(built.request.body, field("sent").unwrap().as_bytes());
@@ -63,7 +64,14 @@ fn unmapped_bodies_are_not_copied_and_bad_urls_are_errors() {
     let text = Bytes::from_static(b"{ \"model\":\"m\" , \"x\":1.0 }");
     let body = RequestBody::parse(text.clone()).unwrap();
     let headers = HeaderList::new();
-    let call = Call { body: &body, headers: &headers, account: &account, path: None, beta: None };
+    let call = Call {
+        body: &body,
+        headers: &headers,
+        account: &account,
+        path: None,
+        beta: None,
+        keep_alive: true,
+    };
     let built = build(&call).unwrap();
     assert_eq!(built.request.body.as_ptr(), text.as_ptr());
     assert_eq!(built.request.url, "https://provider.example/v1/messages");

@@ -63,6 +63,7 @@ impl Relay {
             account: &held.account,
             path,
             beta: None,
+            keep_alive: held.proxy.is_none() || self.settings.proxy_keep_alive,
         })
         .map_err(|error| SendError::new(SendErrorKind::Invalid, error.to_string()))?;
         let request = built.request;

@@ -45,7 +45,7 @@ impl Relay {
         let asked = self.for_client(call, async {
             let reply = async {
                 let response = self.ask_console(call, &held, path).await?;
-                let body = read_all(response.body).await?;
+                let body = read_all(response.body).await.map_err(half_read)?;
                 Ok(PlainReply { status: response.status, headers: response.headers, body })
             };
             reply.await.map_err(console_failure)
@@ -71,5 +71,15 @@ fn console_failure(error: SendError) -> Failure {
     match error.kind {
         SendErrorKind::IdleTimeout => Failure::ClientGone,
         _ => Failure::verbatim(error),
+    }
+}
+
+/// A connection lost inside a plain answer, as the legacy client library words it.
+fn half_read(error: SendError) -> SendError {
+    match error.kind {
+        SendErrorKind::Reset | SendErrorKind::Network => {
+            SendError::new(error.kind, "stream has been aborted")
+        }
+        _ => error,
     }
 }

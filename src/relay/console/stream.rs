@@ -18,12 +18,16 @@ use crate::{
         pump::{CLIENT_QUEUE, End, Pump, Tap},
         settle::Served,
     },
-    upstream::{SendError, UpstreamResponse},
+    upstream::{SendError, SendErrorKind, UpstreamResponse},
     wire::{
         anthropic::{UsageTap, sanitize},
         sse::LineSplitter,
     },
 };
+
+/// How a connection can be lost inside an answer.
+const LOST: [SendErrorKind; 3] =
+    [SendErrorKind::Reset, SendErrorKind::Network, SendErrorKind::IdleTimeout];
 
 impl Relay {
     /// `/v1/messages` with streaming.
@@ -68,7 +72,15 @@ impl Relay {
     }
 
     fn console_broken(&self, error: &SendError) -> Reply {
-        let frame = console::stream_failure(&error.message, error.code, &self.now_iso());
+        // The legacy service's client library has words of its own for silence.
+        let silence = error.kind == SendErrorKind::IdleTimeout;
+        let text = format!("timeout of {}ms exceeded", self.settings.request_timeout.as_millis());
+        let (text, code) = if silence {
+            (text.as_str(), Some("ECONNABORTED"))
+        } else {
+            (error.message.as_str(), error.code)
+        };
+        let frame = console::stream_failure(text, code, &self.now_iso());
         Reply::written(500, Reply::stream_headers(), frame)
     }
 
@@ -93,8 +105,10 @@ impl Relay {
             let answer =
                 ConsoleReply { status: 200, headers: &head, error_body: &[], stream: true };
             relay.accounts.settle_console(chosen.entry(), &answer).await;
-            let end = pump.run(&mut tap).await;
+            let end = call.while_connected(pump.run(&mut tap)).await;
             let broken = match &end {
+                // Whatever broke it, the legacy runtime calls a half-read answer this.
+                End::Cut(error) if LOST.contains(&error.kind) => Some("aborted"),
                 End::Cut(error) => Some(error.message.as_str()),
                 End::Shutdown => Some("The service is restarting, please retry"),
                 End::Complete | End::ClientGone => None,

@@ -153,7 +153,7 @@ impl Relay {
         };
         let relay = Arc::clone(self);
         self.tasks.spawn(async move {
-            let end = pump.run(&mut tap).await;
+            let end = call.while_connected(pump.run(&mut tap)).await;
             if let Some(frame) = last_words(&end, &relay.now_iso()) {
                 // A client that is gone misses nothing.
                 let _ = pump.client.send(frame).await;
