@@ -1,0 +1,53 @@
+//! SIGTERM with open streams.
+
+use serde_json::json;
+use tokio::net::TcpStream;
+
+use crate::{
+    place::{Home, Place, until},
+    vendor::{DELTA, START, STOP, Vendor},
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_stream_finishes_and_its_usage_is_written() {
+    let place = Place::usual().await;
+    let rest = [DELTA, STOP].concat();
+    let vendor = Vendor::start(START.into(), Some(rest.clone().into())).await;
+    let map = [("UPSTREAM_HOST_MAP", vendor.host_map.as_str())];
+    let home = Home::new(&place, place.redis_addr().port(), &map);
+    let mut crs = home.start().await;
+    let port = crs.port;
+    let request = json!({ "stream": true });
+    let (answer, ()) = tokio::join!(crs.send(&place, request), async {
+        until("the stream", async || place.slots("main").await == 1).await;
+        crs.terminate();
+        let closed = async || TcpStream::connect(("127.0.0.1", port)).await.is_err();
+        until("the port to close", closed).await;
+        vendor.open();
+    });
+    assert_eq!((answer.status, answer.ended), (200, "complete"));
+    assert_eq!(String::from_utf8_lossy(&answer.body), [START, &rest].concat());
+    assert_eq!(crs.ended().await.code(), Some(0));
+    assert_eq!(place.counted("main").await.0, 1, "written before the process ends");
+    place.books("main", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endless_stream_is_ended_when_the_drain_time_is_over() {
+    let place = Place::usual().await;
+    let sent = [START, DELTA].concat();
+    let vendor = Vendor::start(sent.clone().into(), None).await;
+    let env = [("UPSTREAM_HOST_MAP", vendor.host_map.as_str()), ("CRS_DRAIN_TIMEOUT_SECONDS", "1")];
+    let home = Home::new(&place, place.redis_addr().port(), &env);
+    let mut crs = home.start().await;
+    let (answer, ()) = tokio::join!(crs.send(&place, json!({ "stream": true })), async {
+        until("the stream", async || place.slots("main").await == 1).await;
+        crs.terminate();
+    });
+    assert_eq!((answer.status, answer.ended), (200, "complete"));
+    let body = String::from_utf8_lossy(&answer.body);
+    let rest = body.strip_prefix(sent.as_str());
+    assert!(rest.is_some_and(|rest| rest.starts_with("event: error\ndata: {")), "{body}");
+    assert_eq!(crs.ended().await.code(), Some(0));
+    place.books("main", 1).await;
+}
