@@ -178,7 +178,6 @@ fn place_point(digits: &str, point: i32) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
 
     use proptest::prelude::*;
     use rstest::rstest;

@@ -1,5 +1,4 @@
 //! The net change in Redis against recordings of the legacy service (`compat/vectors/usage`).
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::{fs, path::Path, sync::Arc};
 

@@ -1,5 +1,4 @@
 //! Tests of the settings as a whole.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::{collections::BTreeSet, fs, path::Path, time::Duration};
 

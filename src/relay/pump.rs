@@ -112,7 +112,6 @@ impl Pump {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
 
     use futures_util::stream;
 

@@ -127,7 +127,6 @@ fn report(result: Result<(), FetchError>) {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
 
     use std::{
         collections::HashMap,

@@ -126,7 +126,6 @@ fn invalid(message: String) -> SendError {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
 
     use std::time::Duration;
 

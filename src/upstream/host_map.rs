@@ -163,7 +163,6 @@ fn parse_target(text: &str) -> Result<Endpoint, HostMapError> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
 

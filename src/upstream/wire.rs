@@ -77,11 +77,6 @@ impl Gauge {
         state.touched = Instant::now();
     }
 
-    /// Bytes received since the connection was opened.
-    pub fn received(&self) -> u64 {
-        self.0.lock().received
-    }
-
     /// When a byte last moved, or the last request began.
     pub fn touched(&self) -> Instant {
         self.0.lock().touched

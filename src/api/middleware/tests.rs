@@ -1,5 +1,4 @@
 //! Tests of the front as a whole, over a router of its own.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use axum::{
     Router,

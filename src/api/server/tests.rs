@@ -1,5 +1,4 @@
 //! Tests of the listener over real sockets.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use axum::{Router, body::Body, extract::Request as AxumRequest, http::Response, routing::get};
 use bytes::Bytes;

@@ -1,5 +1,4 @@
 //! Tests of the endpoints behind a front, with made-up facts.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use axum::{body::Bytes, http::Request};
 use http_body_util::{BodyExt, Full};

@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use compat::number::js;
 use serde_json::Value;
 

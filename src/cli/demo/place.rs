@@ -83,7 +83,6 @@ fn read(place: &Path) -> Option<HashMap<String, String>> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
 

@@ -1,7 +1,5 @@
 //! A database that the legacy service wrote is clean; every class of fault is found.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use compat::testing::TestRedis;
 use serde_json::Value;
 

@@ -1,7 +1,5 @@
 //! The sender against scripted peers on real sockets.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 mod decoding;
 mod faults;
 mod pooling;

@@ -211,7 +211,6 @@ fn numbered(number: u8) -> SafeError {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
 

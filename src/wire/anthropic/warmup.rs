@@ -84,7 +84,6 @@ fn system_text(system: Value<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
     use crate::wire::json::Doc;

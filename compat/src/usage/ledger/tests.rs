@@ -1,5 +1,4 @@
 //! Nothing lost, nothing counted twice.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::{
     fs,

@@ -1,5 +1,4 @@
 //! Bodies as observed on the running legacy service.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::io::Write;
 

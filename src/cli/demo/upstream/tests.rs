@@ -1,7 +1,5 @@
 //! The stand-in, asked through the real sender.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use futures_util::StreamExt;
 use serde_json::Value;
 

@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use std::{collections::HashMap, fs, path::PathBuf};
 
 use super::*;

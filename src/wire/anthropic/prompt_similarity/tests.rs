@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use super::{best_similarity, reaches, table::Templates};
 
 #[test]
