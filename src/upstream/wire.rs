@@ -54,7 +54,6 @@ pub(super) struct Gauge(Mutex<State>);
 
 struct State {
     head: Option<Bytes>,
-    received: u64,
     touched: Instant,
     failure: Option<(Operation, io::ErrorKind)>,
 }
@@ -62,12 +61,7 @@ struct State {
 impl Gauge {
     /// A gauge that reads "touched just now".
     pub fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new(State {
-            head: None,
-            received: 0,
-            touched: Instant::now(),
-            failure: None,
-        })))
+        Arc::new(Self(Mutex::new(State { head: None, touched: Instant::now(), failure: None })))
     }
 
     /// Sets the head that replaces the next one hyper writes.
@@ -164,9 +158,7 @@ impl AsyncRead for Wire {
         let mut state = this.gauge.0.lock();
         match &result {
             Ok(()) => {
-                let count = buf.filled().len() - before;
-                if count > 0 {
-                    state.received += count as u64;
+                if buf.filled().len() > before {
                     state.moved();
                 }
             }
