@@ -265,7 +265,7 @@ impl Background {
                 () = prices => {}
                 () = recover => {}
                 () = retry => {}
-                () = app.billing.keep_fresh(&*app.stores.bulk) => {}
+                () = app.billing.keep_fresh() => {}
                 () = sweep => {}
                 () = purge => {}
                 () = expire => {}

@@ -14,7 +14,7 @@ mod record;
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use compat::{
@@ -34,9 +34,6 @@ pub use record::{BilledAccount, BilledKey, DetailRequest, RequestFacts, UsageRec
 
 /// Key of the stored global rates.
 pub const RATES_KEY: &str = "system:service_rates";
-
-/// How often [`Billing::keep_fresh`] asks for the global rates.
-const RATES_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Prices, rates and the ledger in one hand.
 #[derive(Debug)]
@@ -131,16 +128,9 @@ impl Billing {
         Ok(())
     }
 
-    /// Follows changes of the global rates and of the price file; never returns. Drop it to stop.
-    pub async fn keep_fresh(&self, store: &dyn Store) {
-        let rates = async {
-            loop {
-                if let Err(error) = self.refresh_rates(store).await {
-                    tracing::debug!(%error, "service rates not read");
-                }
-                tokio::time::sleep(RATES_INTERVAL).await;
-            }
-        };
-        tokio::join!(rates, self.prices.watch());
+    /// Follows changes of the price file; never returns. Drop it to stop. The global rates come with
+    /// each request, see [`Billing::observe_rates`].
+    pub async fn keep_fresh(&self) {
+        self.prices.watch().await;
     }
 }
