@@ -46,14 +46,15 @@ pub(super) struct Loader<'a> {
     needs: &'a [Need],
     now_ms: i64,
     today: String,
-    scan_allowed: Vec<Kind>,
+    /// Only lists that the present request asks for are worth looking at all keys.
+    demanded: &'a [Need],
     done: HashSet<Read>,
     found: Loaded,
 }
 
 #[derive(Default)]
 pub(super) struct Loaded {
-    pub(super) scanned: Vec<Kind>,
+    scanned: Vec<Kind>,
     marked_empty: HashSet<Kind>,
     indexes: HashMap<Kind, Vec<Id>>,
     records: HashMap<(Kind, Id), Fields>,
@@ -80,16 +81,16 @@ impl<'a> Loader<'a> {
     pub(super) fn new(
         store: &'a dyn Store,
         needs: &'a [Need],
+        demanded: &'a [Need],
         now_ms: i64,
         today: String,
-        scan_allowed: Vec<Kind>,
     ) -> Self {
         let mut found = Loaded::default();
         found.wanted_lists.extend(needs.iter().filter_map(|need| match need {
             Need::List(kind) => Some(*kind),
             _ => None,
         }));
-        Self { store, needs, now_ms, today, scan_allowed, done: HashSet::new(), found }
+        Self { store, needs, demanded, now_ms, today, done: HashSet::new(), found }
     }
 
     pub(super) async fn run(mut self, previous: Option<&Snapshot>) -> Result<Loaded, StoreError> {
@@ -328,7 +329,7 @@ impl<'a> Loader<'a> {
             .filter(|kind| {
                 self.found.indexes.get(kind).is_some_and(Vec::is_empty)
                     && !self.found.marked_empty.contains(kind)
-                    && self.scan_allowed.contains(kind)
+                    && self.demanded.contains(&Need::List(*kind))
                     && !self.found.scanned.contains(kind)
             })
             .collect();
@@ -355,18 +356,18 @@ impl Loaded {
         vault: &Vault,
     ) -> Snapshot {
         // The mark beats the set, as in the legacy reader.
-        let lists: HashMap<Kind, Vec<Id>> = self
-            .wanted_lists
-            .iter()
-            .map(|kind| {
-                let hidden = self.marked_empty.contains(kind)
-                    || (*kind == Kind::Bedrock && self.broken_bedrock);
-                (
-                    *kind,
-                    if hidden { Vec::new() } else { self.indexes.remove(kind).unwrap_or_default() },
-                )
-            })
-            .collect();
+        let mut lists: HashMap<Kind, Vec<Id>> = HashMap::new();
+        for kind in &self.wanted_lists {
+            let ids = self.indexes.remove(kind).unwrap_or_default();
+            let hidden =
+                self.marked_empty.contains(kind) || (*kind == Kind::Bedrock && self.broken_bedrock);
+            if hidden {
+                lists.insert(*kind, Vec::new());
+            } else if !ids.is_empty() || self.scanned.contains(kind) {
+                lists.insert(*kind, ids);
+            }
+            // Else the index may be lost; who needs the list has to ask for it.
+        }
         let indexed: HashSet<(Kind, &Id)> =
             lists.iter().flat_map(|(kind, ids)| ids.iter().map(|id| (*kind, id))).collect();
         let records = self.records.into_iter().map(|(key, fields)| (key, fields, None));

@@ -67,7 +67,6 @@ struct State {
     recent: Vec<(Instant, Kind, Arc<str>, Own)>,
     /// Start of the running window and number of reads in it.
     window: Option<(Instant, u32)>,
-    last_scan: HashMap<Kind, Instant>,
 }
 
 /// An own write.
@@ -106,7 +105,7 @@ impl AccountPool {
         if let Some(shared) = self.shareable(needs, Instant::now()) {
             return Ok(shared);
         }
-        match self.read().await {
+        match self.read(needs).await {
             Ok(snapshot) => Ok(snapshot),
             Err(error) => match self.current() {
                 Some(old)
@@ -195,29 +194,23 @@ impl AccountPool {
         }
     }
 
-    async fn read(&self) -> Result<Arc<Snapshot>, StoreError> {
+    async fn read(&self, demanded: &[Need]) -> Result<Arc<Snapshot>, StoreError> {
         let started = Instant::now();
-        let (needs, scan_allowed) = {
+        let needs: Vec<Need> = {
             let mut state = self.state.lock();
             state.needs.retain(|_, at| started.duration_since(*at) < NEED_LIFETIME);
             if let Some((_, reads)) = &mut state.window {
                 *reads += 1;
             }
-            let scan_allowed =
-                |kind: &Kind| state.last_scan.get(kind).is_none_or(|at| at.elapsed() > SCAN_PAUSE);
-            let allowed: Vec<Kind> = Kind::ALL.into_iter().filter(scan_allowed).collect();
-            (state.needs.keys().cloned().collect::<Vec<_>>(), allowed)
+            state.needs.keys().cloned().collect()
         };
         let previous = self.current();
         let now_ms = self.clock.now_ms();
         let today = self.calendar.date(now_ms);
-        let loaded = load::Loader::new(&*self.store, &needs, now_ms, today, scan_allowed)
+        let loaded = load::Loader::new(&*self.store, &needs, demanded, now_ms, today)
             .run(previous.as_deref())
             .await?;
         let mut state = self.state.lock();
-        for kind in &loaded.scanned {
-            state.last_scan.insert(*kind, started);
-        }
         let snapshot = Arc::new(loaded.into_snapshot(started, now_ms, &self.vault));
         for (at, kind, id, own) in &state.recent {
             if *at >= started {

@@ -113,6 +113,24 @@ async fn an_empty_index_is_rebuilt_from_keys_unless_marked() {
 }
 
 #[tokio::test]
+async fn keys_are_looked_through_only_for_a_request_that_needs_the_list() {
+    let bench = bench();
+    bench.pool.snapshot(&LISTS).await.unwrap();
+    // Another database, with nothing marked: at once, the next request repairs it.
+    bench.redis("HSET claude:account:a id a").await;
+    let prefetched = bench.pool.snapshot(&[]).await.unwrap();
+    assert!(!prefetched.covers(&LISTS), "nobody has looked yet");
+    assert!(prefetched.upkeep(Kind::Official).is_empty());
+    let asked = bench.pool.snapshot(&LISTS).await.unwrap();
+    assert!(asked.covers(&LISTS));
+    assert_eq!(
+        asked.upkeep(Kind::Official),
+        [Cmd::new("SADD").arg("claude:account:index").arg("a")]
+    );
+    assert_eq!(asked.upkeep(Kind::Bedrock).len(), 1);
+}
+
+#[tokio::test]
 async fn single_accounts_and_groups_are_found_without_an_index() {
     let bench = bench();
     bench.redis("HSET claude:account:a id a").await;
