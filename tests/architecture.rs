@@ -23,11 +23,7 @@ const ASSEMBLY: [&str; 3] = ["main", "cli", "app"];
 const ALLOWED: [(&str, &[&str]); 17] = [
     (
         "api",
-        &[
-            "app", "relay", "keys", "accounts", "billing", "identity", "notify", "config", "logs",
-            // The type of a request's body, which `relay` takes.
-            "wire",
-        ],
+        &["app", "relay", "keys", "accounts", "billing", "identity", "notify", "config", "logs"],
     ),
     (
         "relay",

@@ -1,13 +1,13 @@
 //! One client request on its way through the phases.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use compat::relay_config::RelayConfig;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     domain::{HeaderList, RequestId},
-    keys::{Admitted, ApiKeySnapshot},
+    keys::{Admitted, ApiKeySnapshot, ClientBody},
     wire::body::RequestBody,
 };
 
@@ -65,5 +65,20 @@ impl Call {
             slot.give_back();
         }
         work.await
+    }
+}
+
+impl ClientBody for RequestBody {
+    fn model(&self) -> Option<Cow<'_, str>> {
+        self.model()
+    }
+
+    fn system_texts(&self) -> Option<Vec<Cow<'_, str>>> {
+        let entries = self.system().filter(|system| system.is_array())?.elements();
+        Some(entries.map(|entry| entry.get_str("text").unwrap_or_default()).collect())
+    }
+
+    fn user_id(&self) -> Option<Cow<'_, str>> {
+        self.user_id()
     }
 }

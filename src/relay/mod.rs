@@ -28,6 +28,10 @@ use compat::{
 use parking_lot::Mutex;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+/// Names the session of a call.
+pub use crate::wire::anthropic::session_hash;
+/// The body of a call, which `api` parses and hands over.
+pub use crate::wire::body::{BodyError, RequestBody};
 pub use call::{Call, Incoming};
 pub use pump::AfterClient;
 pub use reply::{Reply, ReplyBody};

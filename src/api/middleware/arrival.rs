@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     domain::{HeaderList, RequestId},
-    wire::body::RequestBody,
+    relay::RequestBody,
 };
 
 /// What arrived: put into each request's extensions before routing.

@@ -14,7 +14,7 @@ use flate2::read::{MultiGzDecoder, ZlibDecoder};
 use thiserror::Error;
 
 use super::{form, media_type::MediaType};
-use crate::wire::body::{BodyError, RequestBody};
+use crate::relay::{BodyError, RequestBody};
 
 /// Largest body after decoding, fixed in the legacy service.
 pub const LIMIT: usize = 100 * 1024 * 1024;

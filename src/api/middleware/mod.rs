@@ -8,6 +8,7 @@ pub mod answer;
 mod arrival;
 pub mod body;
 mod compress;
+mod connection;
 mod cors;
 mod ending;
 pub mod etag;
@@ -28,9 +29,7 @@ use axum::{
     body::{Body, Bytes},
     http::{
         HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version,
-        header::{
-            ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, TRANSFER_ENCODING,
-        },
+        header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, TRANSFER_ENCODING},
         request::Parts,
         uri::PathAndQuery,
     },
@@ -49,14 +48,12 @@ use ending::{Ending, Exchange, Watched};
 use crate::{
     config::{LimitsConfig, ServerConfig, parse_int},
     domain::{HeaderList, RequestId},
-    wire::body::RequestBody,
+    relay::RequestBody,
 };
 use body::{BodyRefusal, Plan};
 
 /// Time within which a whole request must have arrived.
 const REQUEST_TIME: Duration = Duration::from_secs(300);
-/// What `Keep-Alive` promises.
-const KEEP_ALIVE: HeaderValue = HeaderValue::from_static("timeout=605");
 /// Unwanted bodies are read up to this; beyond it the connection is closed instead.
 const DUMPED_MOST: usize = 1 << 20;
 /// Compressed bodies beyond this are inflated on a thread for blocking work.
@@ -170,13 +167,13 @@ impl Front {
         if let Some(refusal) = refuse_at_once(&parts) {
             return refusal;
         }
-        let keep = !closing && keeps_alive(&parts);
+        let keep = !closing && connection::is_kept(&parts);
         if parts.uri.path() == "/admin-next/" && parts.method == Method::GET {
             // Answered before everything else, and so without the standing headers.
             let page = HeaderValue::from_static("text/html; charset=utf-8");
             let mut response =
                 answer::send(StatusCode::NOT_FOUND, page, &b"index.html not found"[..]);
-            set_connection(response.headers_mut(), keep);
+            connection::set(response.headers_mut(), keep);
             return response;
         }
         let mut standing = HeaderMap::new();
@@ -186,13 +183,13 @@ impl Front {
             let mut response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::NO_CONTENT;
             *response.headers_mut() = standing;
-            set_connection(response.headers_mut(), keep);
+            connection::set(response.headers_mut(), keep);
             return response;
         }
         let asked = std::mem::take(&mut parts.headers);
         let (response, ending) = self.answer(parts, &asked, body, peer, &mut standing).await;
         let (mut head, body) = finish(&method, &asked, standing, response).into_parts();
-        set_connection(&mut head.headers, keep);
+        connection::set(&mut head.headers, keep);
         let Some(mut ending) = ending else { return Response::from_parts(head, body) };
         ending.answered(&mut head);
         if method == Method::HEAD || head.status == StatusCode::NOT_MODIFIED {
@@ -362,35 +359,6 @@ fn refuse_at_once(parts: &Parts) -> Option<Response<Body>> {
     let expects = parts.headers.get(EXPECT)?;
     let usual = expects.as_bytes().eq_ignore_ascii_case(b"100-continue");
     (!usual).then(|| answer::bare(StatusCode::EXPECTATION_FAILED))
-}
-
-/// Whether the client wants the connection kept.
-fn keeps_alive(parts: &Parts) -> bool {
-    let wants = |word: &str| {
-        parts.headers.get_all(CONNECTION).iter().any(|value| {
-            value.to_str().is_ok_and(|text| {
-                text.split(',').any(|part| part.trim().eq_ignore_ascii_case(word))
-            })
-        })
-    };
-    match parts.version {
-        Version::HTTP_11 => !wants("close"),
-        _ => wants("keep-alive"),
-    }
-}
-
-fn set_connection(headers: &mut HeaderMap, keep: bool) {
-    match headers.get(CONNECTION) {
-        // A route that says something about the connection itself promises no time.
-        Some(value) if keep && value != "close" => {}
-        None if keep => {
-            headers.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
-            headers.insert("keep-alive", KEEP_ALIVE);
-        }
-        _ => {
-            headers.insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-    }
 }
 
 /// The request's URL in the one spelling that the route table knows.

@@ -12,8 +12,7 @@ use crate::{
     },
     app::AppState,
     keys::ApiKeySnapshot,
-    relay::{Incoming, Relay},
-    wire::anthropic::session_hash,
+    relay::{Incoming, Relay, session_hash},
 };
 
 /// Which of the two routes.

@@ -11,7 +11,7 @@ use compat::relay_config::RelayConfig;
 use serde_json::Value;
 
 use super::{ApiKeySnapshot, Refusal};
-use crate::{domain::HeaderList, wire::body::RequestBody};
+use crate::domain::HeaderList;
 
 pub use claude_code::{ClaudeCodeRules, is_claude_code};
 
@@ -52,21 +52,6 @@ impl ClientBody for Value {
 
     fn user_id(&self) -> Option<Cow<'_, str>> {
         self.pointer("/metadata/user_id").and_then(Value::as_str).map(Cow::Borrowed)
-    }
-}
-
-impl ClientBody for RequestBody {
-    fn model(&self) -> Option<Cow<'_, str>> {
-        self.model()
-    }
-
-    fn system_texts(&self) -> Option<Vec<Cow<'_, str>>> {
-        let entries = self.system().filter(|system| system.is_array())?.elements();
-        Some(entries.map(|entry| entry.get_str("text").unwrap_or_default()).collect())
-    }
-
-    fn user_id(&self) -> Option<Cow<'_, str>> {
-        self.user_id()
     }
 }
 
