@@ -32,8 +32,6 @@ use crate::{
 };
 
 /// How long a need keeps widening later reads.
-/// Least time between two looks at all keys for one kind; the mark they leave makes the next needless.
-const SCAN_PAUSE: Duration = Duration::from_millis(250);
 const NEED_LIFETIME: Duration = Duration::from_secs(60);
 /// Needs kept at most; the oldest are forgotten first (they cost one more read when they return).
 const NEEDS_MAX: usize = 4096;
