@@ -241,30 +241,41 @@ async fn attached(project: &Project, options: &Options) -> Result<Vec<Observed>>
     Ok(observed)
 }
 
+/// Replays all goldens. What differs is run once more by itself, because a busy machine can upset
+/// the timing of a scenario; only what differs both times counts.
 async fn replay(project: &Project, options: &Options) -> Result<bool> {
-    let observed = observe_all(project, &launch_crs(options), options.jobs).await;
-    let outcomes = observed
+    let launch = launch_crs(options);
+    let mut outcomes = compared(project, observe_all(project, &launch, options.jobs).await);
+    for outcome in outcomes.iter_mut().filter(|outcome| outcome.failed(options.strict)) {
+        let again = project.sources.iter().filter(|source| source.name == outcome.name);
+        let again: Vec<&Source> = again.collect();
+        let observed = observe_group(project, &launch, again).await;
+        if let Some(second) = compared(project, observed).pop()
+            && !second.failed(options.strict)
+        {
+            eprintln!("note: {} agreed at the second try", outcome.name);
+            *outcome = second;
+        }
+    }
+    Ok(conclude(project, outcomes, options))
+}
+
+/// Observations against their goldens.
+fn compared(project: &Project, observed: Vec<Observed>) -> Vec<Outcome> {
+    observed
         .into_iter()
         .map(|(name, observation, seconds)| {
             let golden = golden(project, &name);
             outcome(project, name, golden, observation, seconds)
         })
-        .collect();
-    Ok(conclude(project, outcomes, options))
+        .collect()
 }
 
 /// Compares the legacy service with its own goldens: what shows up is noise without a rule, or
 /// another version of the service.
 async fn verify(project: &Project, options: &Options) -> Result<bool> {
-    let observed =
-        observe_all(project, &launch_legacy(project, options)?, options.jobs).await.into_iter();
-    let outcomes = observed
-        .map(|(name, observation, seconds)| {
-            let golden = golden(project, &name);
-            outcome(project, name, golden, observation, seconds)
-        })
-        .collect();
-    Ok(conclude(project, outcomes, options))
+    let observed = observe_all(project, &launch_legacy(project, options)?, options.jobs).await;
+    Ok(conclude(project, compared(project, observed), options))
 }
 
 fn golden(project: &Project, name: &str) -> Result<Value> {
