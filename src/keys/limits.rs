@@ -149,6 +149,7 @@ impl Keys {
             }
         } else if let Some(slot) = slot {
             if answer.verdict == Verdict::Admitted {
+                slot.confirm();
                 admitted.steps.push(Step::Slot { taken: answer.slots, limit });
                 admitted.slot = Some(slot);
             } else {

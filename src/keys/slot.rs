@@ -24,6 +24,11 @@ use tokio_util::sync::CancellationToken;
 const BATCH_MAX: usize = 256;
 /// Statistics that wait to be sent; the oldest are dropped beyond this.
 const NOTES_MAX: usize = 4096;
+/// Slots whose acquisition got no answer are given back again after these pauses, in milliseconds: on a
+/// connection given up, the acquisition may reach Redis after the first return.
+const AGAIN_MS: [i64; 3] = [1000, 4000, 16_000];
+/// Slots that wait to be given back again; the oldest are left to their lease beyond this.
+const AGAIN_MAX: usize = 4096;
 const RETRY_PAUSE: Duration = Duration::from_millis(250);
 const RENEWAL_CHECK: Duration = Duration::from_secs(1);
 
@@ -80,6 +85,7 @@ struct State {
     next_id: u64,
     live: HashMap<u64, Held>,
     give_back: Vec<GiveBack>,
+    again: VecDeque<GiveBack>,
     notes: VecDeque<Batch>,
     dropped_notes: u64,
 }
@@ -87,6 +93,8 @@ struct State {
 struct Held {
     key: String,
     member: String,
+    /// Redis answered the acquisition.
+    confirmed: bool,
     plan: LeasePlan,
     renewals: i64,
     renew_at_ms: i64,
@@ -97,6 +105,10 @@ struct Held {
 struct GiveBack {
     what: What,
     until_ms: i64,
+    /// Not before this.
+    due_ms: i64,
+    /// Further returns to come, the longest pauses last.
+    again: &'static [i64],
 }
 
 enum What {
@@ -110,6 +122,13 @@ impl Slot {
     /// The request's name among the slots.
     pub fn member(&self) -> &str {
         &self.member
+    }
+
+    /// Notes that Redis has answered the acquisition.
+    pub(super) fn confirm(&self) {
+        if let Some(held) = self.keeper.state.lock().live.get_mut(&self.id) {
+            held.confirmed = true;
+        }
     }
 
     /// Gives the slot back now; dropping it later changes nothing.
@@ -154,6 +173,7 @@ impl SlotKeeper {
         let held = Held {
             key,
             member: member.clone(),
+            confirmed: false,
             plan,
             renewals: 0,
             renew_at_ms: now + plan.renew_every_ms,
@@ -181,7 +201,8 @@ impl SlotKeeper {
 
     /// Sends a command that returns something; repeated during an outage until `until_ms`.
     pub(super) fn return_later(&self, cmd: Cmd, until_ms: i64) {
-        self.state.lock().give_back.push(GiveBack { what: What::Other(cmd), until_ms });
+        let once = GiveBack { what: What::Other(cmd), until_ms, due_ms: 0, again: &[] };
+        self.state.lock().give_back.push(once);
         self.work.notify_one();
     }
 
@@ -208,7 +229,10 @@ impl SlotKeeper {
             }
             tokio::select! {
                 () = self.work.notified() => {}
-                _ = tick.tick() => self.renew().await,
+                _ = tick.tick() => {
+                    self.renew().await;
+                    self.take_up_again();
+                }
                 () = stop.cancelled(), if !stop.is_cancelled() => {}
             }
             self.send_notes().await;
@@ -217,6 +241,16 @@ impl SlotKeeper {
                 self.work.notify_one();
             }
         }
+    }
+
+    /// Moves the repeated returns that are due to the others.
+    fn take_up_again(&self) {
+        let now = self.clock.now_ms();
+        let mut state = self.state.lock();
+        let (due, later): (VecDeque<_>, VecDeque<_>) =
+            mem::take(&mut state.again).into_iter().partition(|item| item.due_ms <= now);
+        state.give_back.extend(due);
+        state.again = later;
     }
 
     fn is_idle(&self) -> bool {
@@ -252,6 +286,15 @@ impl SlotKeeper {
                 tracing::warn!(%error, count = pending.len(), "slots could not be given back yet");
                 self.state.lock().give_back.extend(pending);
                 return false;
+            }
+            let mut state = self.state.lock();
+            for mut item in pending {
+                let Some((pause, rest)) = item.again.split_first() else { continue };
+                (item.due_ms, item.again) = (now + pause, rest);
+                if state.again.len() >= AGAIN_MAX {
+                    state.again.pop_front();
+                }
+                state.again.push_back(item);
             }
         }
     }
@@ -313,6 +356,8 @@ impl From<Held> for GiveBack {
         Self {
             what: What::Slot { key: held.key, member: held.member },
             until_ms: held.lease_ends_ms,
+            due_ms: 0,
+            again: if held.confirmed { &[] } else { &AGAIN_MS },
         }
     }
 }

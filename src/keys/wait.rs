@@ -237,6 +237,7 @@ impl Keys {
         };
         let answer = self.ask(&admission).await?;
         if answer.verdict == Verdict::Admitted {
+            slot.confirm();
             return Ok(Some(slot));
         }
         slot.forget();

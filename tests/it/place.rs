@@ -108,10 +108,16 @@ impl Place {
 
     /// Waits for the books to show so many ordinary messages and no slot; then they must stay so.
     pub async fn books(&self, alias: &str, messages: i64) {
-        until("the books", async || {
-            self.counted(alias).await.0 >= messages && self.slots(alias).await == 0
-        })
-        .await;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let (found, slots) = (self.counted(alias).await.0, self.slots(alias).await);
+            if found >= messages && slots == 0 {
+                break;
+            }
+            let late = Instant::now() > deadline;
+            assert!(!late, "{alias}: {found} messages of {messages}, {slots} slots left");
+            sleep(Duration::from_millis(25)).await;
+        }
         sleep(Duration::from_millis(200)).await;
         let (requests, input, output, all, cost) = self.counted(alias).await;
         let expected = (messages, messages * INPUT, messages * OUTPUT, messages * (INPUT + OUTPUT));
