@@ -9,7 +9,7 @@ CARGO ?= cargo
 APT := $(if $(filter 0,$(shell id -u)),apt-get,sudo apt-get)
 ARGS ?=
 
-.PHONY: help demo build test check fmt lint deny tests conform record bench tools redis-server
+.PHONY: help demo build test check fmt lint deny tests node-tests conform record bench tools redis-server
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,8 +35,15 @@ deny: ## licences, bans and sources of dependencies, when cargo-deny is installe
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny check bans licenses sources; \
 	else echo "cargo-deny is not installed, skipped (make tools installs it)"; fi
 
+# What of it needs installed packages is skipped when they cannot be installed.
+node-tests: redis-server ## tests of the tap, when node is installed
+	@if command -v node >/dev/null; then \
+	  [ -d legacy-node/node_modules ] || npm ci --prefix legacy-node --no-audit --no-fund --silent || true; \
+	  node --test legacy-node/test/*.test.cjs; \
+	else echo "node is not installed, the tap's tests are skipped"; fi
+
 # Last, so that the run ends with the test runner's summary.
-tests: redis-server ## all tests
+tests: redis-server node-tests ## all tests
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 	  $(CARGO) test --workspace --doc --locked --quiet && $(CARGO) nextest run --workspace --locked --no-fail-fast; \
 	else $(CARGO) test --workspace --locked --no-fail-fast; fi
