@@ -52,6 +52,16 @@ pub struct Call {
 }
 
 impl Call {
+    /// Lets go of the body but for what settling reads of it: a stream may stay open for minutes. With
+    /// request details on, the body is part of what is settled.
+    pub(super) fn forget_body(&mut self) {
+        if !self.config.detail_capture
+            && let Some(kept) = self.incoming.body.essentials()
+        {
+            self.incoming.body = Arc::new(kept);
+        }
+    }
+
     /// Runs work for the client. Once the client has left, the work goes on without the key's slot,
     /// which the legacy service frees at that moment.
     pub(super) async fn while_connected<T>(&self, work: impl Future<Output = T>) -> T {

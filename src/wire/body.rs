@@ -106,6 +106,24 @@ impl RequestBody {
         self.root().get("metadata")?.get_str("user_id").filter(|id| !id.is_empty())
     }
 
+    /// The members that are read again once the vendor answers, in a body of their own: what an open
+    /// stream keeps of a request.
+    pub fn essentials(&self) -> Option<Self> {
+        let root = self.root();
+        let mut text = Vec::with_capacity(128);
+        text.push(b'{');
+        for name in ["model", "stream", "speed"] {
+            let Some(value) = root.get(name) else { continue };
+            if text.len() > 1 {
+                text.push(b',');
+            }
+            text.extend_from_slice(format!("\"{name}\":").as_bytes());
+            text.extend_from_slice(value.raw());
+        }
+        text.push(b'}');
+        Self::parse(text.into()).ok()
+    }
+
     /// `speed`, trimmed and in lower case; what billing calls the requested speed.
     pub fn speed(&self) -> Option<String> {
         let speed = self.root().get_str("speed")?;
@@ -135,6 +153,19 @@ mod tests {
         assert_eq!(body.system_raw().unwrap(), b"[ 1 ]");
         assert_eq!(body.user_id().unwrap(), "u");
         assert_eq!(body.speed().unwrap(), "fast");
+    }
+
+    #[test]
+    fn the_essentials_answer_as_the_whole_body_does() {
+        let whole = body(
+            r#"{"speed":"fast","messages":[{"content":"long"}],"model":"m\u0041","stream":true}"#,
+        );
+        let kept = whole.essentials().unwrap();
+        assert_eq!(kept.model().unwrap(), "mA");
+        assert_eq!((kept.stream(), kept.speed()), (true, whole.speed()));
+        assert!(kept.root().get("messages").is_none());
+        let odd = body(r#"{"model":7}"#).essentials().unwrap();
+        assert!(odd.model().is_none() && !odd.stream());
     }
 
     #[test]

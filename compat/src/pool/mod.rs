@@ -14,7 +14,7 @@ mod snapshot;
 mod tests;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -35,6 +35,9 @@ use crate::{
 const NEED_LIFETIME: Duration = Duration::from_secs(60);
 /// Needs kept at most; the oldest are forgotten first (they cost one more read when they return).
 const NEEDS_MAX: usize = 4096;
+
+/// How long own writes are remembered: longer than any read can be in flight.
+const RECENT: Duration = Duration::from_secs(1);
 
 /// Something that a request needs to find in its snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -61,8 +64,8 @@ pub struct AccountPool {
 struct State {
     current: Option<Arc<Snapshot>>,
     needs: HashMap<Need, Instant>,
-    /// Own writes that a read in flight may have missed.
-    recent: Vec<(Instant, Kind, Arc<str>, Own)>,
+    /// Own writes that a read in flight may have missed, oldest first.
+    recent: VecDeque<(Instant, Kind, Arc<str>, Own)>,
     /// Start of the running window and number of reads in it.
     window: Option<(Instant, u32)>,
 }
@@ -140,11 +143,14 @@ impl AccountPool {
     fn note(&self, kind: Kind, id: &Arc<str>, own: Own) {
         let mut state = self.state.lock();
         let now = Instant::now();
-        state.recent.retain(|(at, ..)| now.duration_since(*at) < Duration::from_secs(1));
+        // Only the front can be old: a look through all of them would cost more than the request.
+        while state.recent.front().is_some_and(|(at, ..)| now.duration_since(*at) >= RECENT) {
+            state.recent.pop_front();
+        }
         if let Some(current) = &state.current {
             current.change(kind, id, &own);
         }
-        state.recent.push((now, kind, id.clone(), own));
+        state.recent.push_back((now, kind, id.clone(), own));
     }
 
     /// Keeps later reads wide enough for these needs, which the last snapshot already served.
@@ -210,10 +216,9 @@ impl AccountPool {
             .await?;
         let mut state = self.state.lock();
         let snapshot = Arc::new(loaded.into_snapshot(started, now_ms, &self.vault));
-        for (at, kind, id, own) in &state.recent {
-            if *at >= started {
-                snapshot.change(*kind, id, own);
-            }
+        let missed = state.recent.partition_point(|(at, ..)| *at < started);
+        for (_, kind, id, own) in state.recent.range(missed..) {
+            snapshot.change(*kind, id, own);
         }
         state.current = Some(snapshot.clone());
         Ok(snapshot)

@@ -24,7 +24,9 @@ use super::middleware::Front;
 use activity::{Activity, Tracked};
 
 /// A head longer than this is refused unread (431), in bytes; the front has the exact limit.
-const MAX_HEAD: usize = 64 * 1024;
+const MAX_HEAD: usize = 32 * 1024;
+/// Most bytes buffered per connection and direction; it stays with the connection.
+const MAX_BUFFER: usize = MAX_HEAD;
 /// A connection may carry this many headers.
 const MAX_HEADERS: usize = 512;
 /// Silence after which a connection is closed; promised to clients as `Keep-Alive`.
@@ -141,6 +143,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, front: Front, stop: Can
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(None)
+        .max_buf_size(MAX_BUFFER)
         .max_header_size(MAX_HEAD)
         .max_headers(MAX_HEADERS)
         .title_case_headers(true)

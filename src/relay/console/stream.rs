@@ -86,11 +86,12 @@ impl Relay {
 
     fn console_events(
         self: &Arc<Self>,
-        call: Call,
+        mut call: Call,
         chosen: Chosen,
         held: Held,
         response: UpstreamResponse,
     ) -> Reply {
+        call.forget_body();
         let (client, receiver) = mpsc::channel(CLIENT_QUEUE);
         let mut tap = ConsoleTap { lines: LineSplitter::default(), usage: UsageTap::console() };
         let mut pump = Pump {

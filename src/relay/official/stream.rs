@@ -134,7 +134,7 @@ impl Relay {
     /// Hands the vendor's events on, in a task of its own.
     fn events(
         self: &Arc<Self>,
-        call: Call,
+        mut call: Call,
         chosen: Chosen,
         prepared: Prepared,
         built: Built,
@@ -142,6 +142,7 @@ impl Relay {
         turn: Option<MessageTurn>,
     ) -> Reply {
         drop(turn);
+        call.forget_body();
         let (client, receiver) = mpsc::channel(CLIENT_QUEUE);
         let mut tap = OfficialTap::new(built.tool_names);
         let head = PlainReply { status: 200, headers: response.headers, body: Bytes::new() };
