@@ -1,5 +1,6 @@
 //! Assembly: everything the service consists of, its background work, and its end.
 
+mod exposition;
 mod facts;
 mod settings;
 
@@ -19,9 +20,10 @@ use compat::{
     write_behind::WriteBehind,
 };
 use futures_util::future::BoxFuture;
-use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use exposition::exposition;
 
 use crate::{
     accounts::{AccountPorts, Accounts},
@@ -104,7 +106,7 @@ pub async fn run(
         log_stats,
         version: app.config.server.version.as_str().into(),
         started: Instant::now(),
-        exposition: Exposition::new(exposition()),
+        exposition: Exposition::new(exposition(Arc::clone(&app))),
     };
     let front =
         FrontSettings::new(&app.config.server, &app.config.limits, rewrite_browser_request, {
@@ -273,17 +275,6 @@ impl Background {
         });
         services
     }
-}
-
-/// Installs the process-wide recorder of metrics and gives its renderer. A second service in one
-/// process (tests) shares nothing and shows nothing.
-fn exposition() -> impl Fn() -> String + Send + Sync + 'static {
-    let recorder = PrometheusBuilder::new().build_recorder();
-    let handle = recorder.handle();
-    if metrics::set_global_recorder(recorder).is_err() {
-        tracing::debug!("metrics are recorded elsewhere");
-    }
-    move || handle.render()
 }
 
 async fn every<F: Future<Output = ()>>(pause: Duration, mut work: impl FnMut() -> F) {

@@ -226,7 +226,7 @@ impl Report {
 
 const PREFACE: &str = "# Benchmarks
 
-Written by `make bench BENCH_ARGS='--write docs/benchmarks.md'`. Load generator and upstream are part of
+Written by `make bench ARGS='--write docs/benchmarks.md'`. Load generator and upstream are part of
 the bench, Redis and nginx its children; `crs` runs as in production, with full accounting. A round
 trip is counted by delaying every answer of Redis by 20 ms and looking how much later the upstream
 request arrives. `cpu µs` is processor time of the service per request.

@@ -127,7 +127,7 @@ async fn targets(options: &Options, vendor: &Vendor, redis: &TestRedis) -> Resul
     if options.wants("crs") {
         let api_key = seed(&redis.store(), ENCRYPTION_KEY).await?;
         let server = Server::crs(&binary(), redis.addr(), vendor.address).await?;
-        let redis = Redis { store: redis.store(), pid: pid_of_redis(redis) };
+        let redis = Redis { store: redis.store(), pid: pid_of_redis(redis), server: None };
         targets.push(Target::relay("crs", server.address, Some(server), Some(redis), api_key));
     }
     if options.wants("node") {
@@ -151,15 +151,15 @@ async fn node(vendor: &Vendor) -> Result<Option<Target>> {
             }
             _ => bail!("LEGACY_URL needs LEGACY_KEY, or LEGACY_REDIS to write a key to"),
         };
-        let redis = store.map(|store| Redis { store, pid: None });
+        let redis = store.map(|store| Redis { store, pid: None, server: None });
         return Ok(Some(Target::relay("node", address, None, redis, api_key)));
     }
     let Some(folder) = legacy_dir() else { return Ok(None) };
-    // Leaked on purpose: it must live as long as the target, and the process is about to end anyway.
-    let redis: &'static TestRedis = Box::leak(Box::new(TestRedis::spawn()));
+    let redis = TestRedis::spawn();
     let api_key = seed(&redis.store(), ENCRYPTION_KEY).await?;
     let server = Server::node(&folder, redis.addr(), vendor.address).await?;
-    let database = Redis { store: redis.store(), pid: pid_of_redis(redis) };
+    let pid = pid_of_redis(&redis);
+    let database = Redis { store: redis.store(), pid, server: Some(redis) };
     Ok(Some(Target::relay("node", server.address, Some(server), Some(database), api_key)))
 }
 

@@ -4,7 +4,10 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use compat::store::{RedisConfig, RedisStore};
+use compat::{
+    store::{RedisConfig, RedisStore},
+    testing::TestRedis,
+};
 use serde_json::json;
 
 use super::{
@@ -33,6 +36,9 @@ pub struct Redis {
     pub store: RedisStore,
     /// Process, when it is a child.
     pub pid: Option<u32>,
+    /// The child, when it is this target's own; ends with it.
+    #[expect(dead_code, reason = "held for its end")]
+    pub server: Option<TestRedis>,
 }
 
 impl Target {

@@ -13,6 +13,8 @@ use axum::{
 use http_body::{Frame, SizeHint};
 use tokio_util::sync::CancellationToken;
 
+use super::count;
+
 /// What the log line says.
 #[derive(Clone, Debug)]
 pub struct Exchange {
@@ -65,6 +67,7 @@ impl Ending {
             .get(CONTENT_LENGTH)
             .and_then(|value| value.to_str().ok()?.parse().ok())
             .unwrap_or(0);
+        count::answered(&self.exchange, self.started);
         self.exchange.key = head.extensions.remove::<KeyLabel>().map(|label| label.0);
     }
 
@@ -76,6 +79,7 @@ impl Ending {
     fn end(&mut self) {
         if !self.complete {
             self.complete = true;
+            count::ended(&self.exchange, self.started);
             if self.exchange.url != "/health" {
                 log(&self.exchange, self.started);
             }
@@ -86,6 +90,7 @@ impl Ending {
 impl Drop for Ending {
     fn drop(&mut self) {
         if !self.complete {
+            count::left(&self.exchange);
             self.gone.cancel();
         }
     }

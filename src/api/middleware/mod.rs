@@ -10,6 +10,7 @@ pub mod body;
 mod compress;
 mod connection;
 mod cors;
+mod count;
 mod ending;
 pub mod etag;
 mod form;
