@@ -33,21 +33,22 @@ pub(super) fn exposition(app: Arc<App>) -> impl Fn() -> String + Send + Sync + '
 
 /// Notes what is not counted as it happens.
 fn observe(app: &App) {
-    let ledger = app.billing.ledger().status();
+    let ledger = app.billing.books().status();
     metrics::gauge!("crs_usage_backlog_events").set(ledger.backlog as f64);
     metrics::counter!("crs_usage_booked_total").absolute(ledger.booked);
     metrics::counter!("crs_usage_flushes_total").absolute(ledger.flushes);
     metrics::counter!("crs_usage_lost_total").absolute(ledger.lost);
     metrics::counter!("crs_usage_refused_commands_total").absolute(ledger.refused);
-    for (name, store) in [("requests", &app.stores.hot), ("bulk", &app.stores.bulk)] {
-        let redis = store.counters();
+    let Some(redis) = &app.redis else { return };
+    for (name, store) in [("requests", &redis.hot), ("bulk", &redis.bulk)] {
+        let counters = store.counters();
         let count = |metric: &'static str, value: u64| {
             metrics::counter!(metric, "connection" => name).absolute(value);
         };
-        count("crs_redis_round_trips_total", redis.round_trips);
-        count("crs_redis_commands_total", redis.commands);
-        count("crs_redis_failures_total", redis.failures);
-        count("crs_redis_timeouts_total", redis.timeouts);
-        count("crs_redis_reconnects_total", redis.reconnects);
+        count("crs_redis_round_trips_total", counters.round_trips);
+        count("crs_redis_commands_total", counters.commands);
+        count("crs_redis_failures_total", counters.failures);
+        count("crs_redis_timeouts_total", counters.timeouts);
+        count("crs_redis_reconnects_total", counters.reconnects);
     }
 }

@@ -21,13 +21,14 @@ const SCAN_COUNT: i64 = 1000;
 impl Facts for App {
     fn redis_latency_ms(&self) -> BoxFuture<'_, Result<u128, FactError>> {
         Box::pin(async {
-            self.stores.hot.ping().await.map(|took| took.as_millis()).map_err(|e| e.to_string())
+            let Some(redis) = &self.redis else { return Err("no connection".to_owned()) };
+            redis.hot.ping().await.map(|took| took.as_millis()).map_err(|e| e.to_string())
         })
     }
 
     fn totals(&self) -> BoxFuture<'_, Result<(usize, usize, usize), FactError>> {
         Box::pin(async {
-            let store = &*self.stores.bulk;
+            let store = &*self.bulk;
             let is_key = |key: &str| key != "apikey:hash_map" && key.matches(':').count() == 1;
             let (keys, accounts, usage) = tokio::join!(
                 count(store, "apikey:*", is_key),
@@ -53,8 +54,8 @@ impl Facts for App {
     fn usage<'a>(&'a self, key_id: &'a str) -> BoxFuture<'a, Result<Value, FactError>> {
         Box::pin(async move {
             // What this service served a moment ago belongs to the answer.
-            let _ = tokio::time::timeout(FLUSH_PATIENCE, self.billing.ledger().flushed()).await;
-            let (store, now_ms) = (&*self.stores.bulk, self.clock.now_ms());
+            let _ = tokio::time::timeout(FLUSH_PATIENCE, self.billing.books().flushed()).await;
+            let (store, now_ms) = (&*self.bulk, self.clock.now_ms());
             usage_stats(store, self.calendar, now_ms, key_id, StatsOptions::default())
                 .await
                 .map_err(|error| error.to_string())
@@ -66,7 +67,7 @@ impl Facts for App {
         if let Some(map) = &self.config.upstream.host_map {
             warnings.push(format!("UPSTREAM_HOST_MAP redirects upstream hosts: {map}"));
         }
-        let ledger = self.billing.ledger().status();
+        let ledger = self.billing.books().status();
         warnings.extend(ledger.disk_problem.map(|why| format!("usage journal: {why}")));
         warnings.extend(
             ledger

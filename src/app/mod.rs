@@ -1,5 +1,6 @@
 //! Assembly: everything the service consists of, its background work, and its end.
 
+mod assembly;
 mod exposition;
 mod facts;
 mod settings;
@@ -11,22 +12,18 @@ use std::{
 
 use anyhow::Context;
 use compat::{
-    account_state::UsageCost,
     clock::{Clock, LocalCalendar},
-    crypto::Vault,
     pool::AccountPool,
     store::{RedisStores, Store},
-    usage::Ledger,
-    write_behind::WriteBehind,
+    usage::{Books, Ledger},
 };
-use futures_util::future::BoxFuture;
 use tokio::{net::TcpListener, task::JoinSet};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 
+use assembly::{Loops, Ports, assemble};
 use exposition::exposition;
 
 use crate::{
-    accounts::{AccountPorts, Accounts},
     api::{
         middleware::{Front, FrontSettings},
         router::router,
@@ -35,11 +32,9 @@ use crate::{
     },
     billing::{Billing, PriceBook},
     config::Config,
-    domain::LogAnomalies,
-    keys::{Keys, MessageQueue, SlotKeeper, rewrite_browser_request},
+    keys::rewrite_browser_request,
     logs::LogStats,
-    relay::{Relay, RelayParts},
-    schedule::{Scheduler, SessionBindings},
+    relay::Relay,
     tasks::price_update,
     upstream::{HttpSender, Sender},
 };
@@ -59,13 +54,17 @@ pub type AppState = Arc<App>;
 /// The assembled service.
 pub struct App {
     /// Settings.
-    pub config: Config,
+    pub config: Arc<Config>,
     /// Time.
     pub clock: Clock,
     /// Local dates.
     pub calendar: LocalCalendar,
-    /// Redis connections: one for requests, one for bulk work.
-    pub stores: RedisStores,
+    /// The database, for requests.
+    pub hot: Arc<dyn Store>,
+    /// The same, for bulk work.
+    pub bulk: Arc<dyn Store>,
+    /// The connections behind both, when they are real ones.
+    pub redis: Option<RedisStores>,
     /// Account snapshots.
     pub pool: Arc<AccountPool>,
     /// Costs and usage.
@@ -78,9 +77,7 @@ pub struct App {
 
 /// Work that goes on beside the requests, in the order it has to end.
 struct Background {
-    keeper: Arc<SlotKeeper>,
-    writes: WriteBehind,
-    writer: BoxFuture<'static, ()>,
+    loops: Loops,
     ledger: Arc<Ledger>,
     sender: Arc<HttpSender>,
 }
@@ -96,7 +93,7 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let address = (config.server.host.clone(), config.server.port);
     let shutdown = Shutdown { stop, cut: CancellationToken::new() };
-    let (app, background) = App::build(config, shutdown.cut.clone())?;
+    let (app, background) = build(config, shutdown.cut.clone())?;
     let listener = TcpListener::bind((address.0.as_str(), address.1))
         .await
         .with_context(|| format!("cannot listen on {}:{}", address.0, address.1))?;
@@ -137,103 +134,39 @@ pub async fn run(
     ending.cancel();
     let last = async { while services.join_next().await.is_some() {} };
     if tokio::time::timeout(LAST_FLUSH, last).await.is_err() {
-        let left = app.billing.ledger().status().backlog;
+        let left = app.billing.books().status().backlog;
         tracing::warn!(left, "usage is left in the journal; the next start books it");
     }
     tracing::info!("Stopped");
     Ok(())
 }
 
-impl App {
-    fn build(config: Config, cut: CancellationToken) -> anyhow::Result<(AppState, Background)> {
-        let clock = Clock::system();
-        let vault = Vault::new(config.security.encryption_key.expose());
-        let calendar = LocalCalendar::new(i64::from(config.time.offset_hours));
-        let stores =
-            RedisStores::open(&settings::redis_config(&config)).context("Redis settings")?;
-        let hot: Arc<dyn Store> = Arc::clone(&stores.hot) as Arc<dyn Store>;
-        let bulk: Arc<dyn Store> = Arc::clone(&stores.bulk) as Arc<dyn Store>;
-        let (writes, writer) = WriteBehind::new(Arc::clone(&hot));
-        let pool =
-            Arc::new(AccountPool::new(Arc::clone(&hot), clock.clone(), calendar, vault.clone()));
-        let keeper = SlotKeeper::new(Arc::clone(&hot), clock.clone());
-        let ledger = Arc::new(settings::open_ledger(&config, calendar, bulk)?);
-        let data_dir = &config.service.data_dir;
-        let billing = Arc::new(Billing::new(PriceBook::open(data_dir), Arc::clone(&ledger)));
-        let sender = Arc::new(HttpSender::new(settings::sender_settings(&config)?)?);
-        let anomalies = Arc::new(LogAnomalies);
-        let keys = Arc::new(Keys::new(
-            Arc::clone(&hot),
-            clock.clone(),
-            settings::key_settings(&config, calendar),
-            settings::claude_code_rules(&config),
-            Arc::clone(&keeper),
-        ));
-        let scheduler = Arc::new(Scheduler::new(
-            Arc::clone(&hot),
-            Arc::clone(&pool),
-            writes.clone(),
-            clock.clone(),
-            calendar,
-            Arc::clone(&billing) as Arc<dyn UsageCost>,
-            anomalies.clone(),
-            settings::scheduling_rules(&config),
-        ));
-        let accounts = Accounts::new(
-            AccountPorts {
-                store: Arc::clone(&hot),
-                pool: Arc::clone(&pool),
-                writes: writes.clone(),
-                sender: Arc::clone(&sender) as Arc<dyn Sender>,
-                vault,
-                clock: clock.clone(),
-                calendar,
-                prices: Arc::clone(&billing) as Arc<dyn UsageCost>,
-                anomalies: anomalies.clone(),
-            },
-            settings::account_rules(&config),
-        );
-        let relay = Arc::new(Relay::new(RelayParts {
-            bindings: SessionBindings::new(
-                Arc::clone(&hot),
-                Arc::clone(&pool),
-                writes.clone(),
-                clock.clone(),
-            ),
-            queue: MessageQueue::new(Arc::clone(&hot), Arc::clone(&keeper)),
-            keys,
-            scheduler,
-            accounts,
-            pool: Arc::clone(&pool),
-            calendar,
-            billing: Arc::clone(&billing),
-            sender: Arc::clone(&sender) as Arc<dyn Sender>,
-            clock: clock.clone(),
-            settings: settings::relay_settings(&config),
-            cut_streams: cut,
-            tasks: TaskTracker::new(),
-        }));
-        let started_ms = clock.now_ms();
-        let app =
-            Arc::new(Self { config, clock, calendar, stores, pool, billing, relay, started_ms });
-        Ok((app, Background { keeper, writes, writer, ledger, sender }))
-    }
+/// The service on real ports.
+fn build(config: Config, cut: CancellationToken) -> anyhow::Result<(AppState, Background)> {
+    let stores = RedisStores::open(&settings::redis_config(&config)).context("Redis settings")?;
+    let bulk: Arc<dyn Store> = Arc::clone(&stores.bulk) as Arc<dyn Store>;
+    let ledger = Arc::new(settings::open_ledger(&config, Arc::clone(&bulk))?);
+    let sender = Arc::new(HttpSender::new(settings::sender_settings(&config)?)?);
+    let ports = Ports {
+        hot: Arc::clone(&stores.hot) as Arc<dyn Store>,
+        bulk,
+        redis: Some(stores),
+        sender: Arc::clone(&sender) as Arc<dyn Sender>,
+        clock: Clock::system(),
+        books: Arc::clone(&ledger) as Arc<dyn Books>,
+        prices: Arc::new(PriceBook::open(&config.service.data_dir)),
+    };
+    let (app, loops) = assemble(Arc::new(config), ports, cut);
+    Ok((app, Background { loops, ledger, sender }))
 }
 
 impl Background {
     /// Starts every service; they end after `ending` is cancelled, each when its work is done.
     fn start(self, app: &AppState, ending: &CancellationToken) -> JoinSet<()> {
         let mut services = JoinSet::new();
-        services.spawn(self.keeper.run(ending.clone()));
+        self.loops.start(&mut services, ending);
         let (ledger, stop) = (self.ledger, ending.clone());
         services.spawn(async move { ledger.run(stop.cancelled()).await });
-        let (writes, stop, writer) = (self.writes, ending.clone(), self.writer);
-        services.spawn(async move {
-            tokio::select! {
-                () = writer => {}
-                () = async { stop.cancelled().await; writes.flush().await } => {}
-            }
-        });
         let (app, stop, sender) = (Arc::clone(app), ending.clone(), self.sender);
         services.spawn(async move {
             let sweep = every(POOL_SWEEP, || async { sender.close_expired() });

@@ -31,22 +31,21 @@ const FORBIDDEN_PAUSE: Duration = Duration::from_secs(2);
 /// How long and how far a reply is read on after its client left.
 const AFTER_CLIENT: AfterClient = AfterClient { time: Duration::from_secs(5), bytes: 1 << 20 };
 
-pub(super) fn open_ledger(
-    config: &Config,
-    calendar: LocalCalendar,
-    store: Arc<dyn Store>,
-) -> anyhow::Result<Ledger> {
-    let settings = UsageSettings {
-        calendar,
-        metrics_window_minutes: i64::try_from(config.limits.metrics_window_minutes)?,
+pub(super) fn usage_settings(config: &Config) -> UsageSettings {
+    UsageSettings {
+        calendar: LocalCalendar::new(i64::from(config.time.offset_hours)),
+        metrics_window_minutes: signed(config.limits.metrics_window_minutes),
         billing_events: config.limits.billing_events,
-    };
+    }
+}
+
+pub(super) fn open_ledger(config: &Config, store: Arc<dyn Store>) -> anyhow::Result<Ledger> {
     let journal = LedgerConfig {
         name: config.service.instance.clone(),
         window: config.service.flush_window,
         ..LedgerConfig::new(journal_dir(&config.service.data_dir))
     };
-    Ok(Ledger::open(journal, settings, store)?)
+    Ok(Ledger::open(journal, usage_settings(config), store)?)
 }
 
 fn journal_dir(data_dir: &Path) -> PathBuf {

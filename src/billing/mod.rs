@@ -20,7 +20,7 @@ use arc_swap::ArcSwap;
 use compat::{
     clock::LocalCalendar,
     store::{Batch, Cmd, Store, StoreError},
-    usage::{Ledger, Ticket},
+    usage::{Books, Ticket},
 };
 use parking_lot::Mutex;
 
@@ -36,13 +36,12 @@ pub use record::{BilledAccount, BilledKey, DetailRequest, RequestFacts, UsageRec
 pub const RATES_KEY: &str = "system:service_rates";
 
 /// Prices, rates and the ledger in one hand.
-#[derive(Debug)]
 pub struct Billing {
-    prices: PriceBook,
+    prices: Arc<PriceBook>,
     rates: ArcSwap<ServiceRates>,
     /// The text that the rates were read from.
     rates_text: Mutex<Option<String>>,
-    ledger: Arc<Ledger>,
+    books: Arc<dyn Books>,
 }
 
 /// What was booked.
@@ -57,9 +56,9 @@ pub struct Recorded {
 }
 
 impl Billing {
-    /// Billing with these prices into this ledger; global rates are 1 until they are read.
-    pub fn new(prices: PriceBook, ledger: Arc<Ledger>) -> Self {
-        Self { prices, rates: ArcSwap::default(), rates_text: Mutex::default(), ledger }
+    /// Billing with these prices into these books; global rates are 1 until they are read.
+    pub fn new(prices: Arc<PriceBook>, books: Arc<dyn Books>) -> Self {
+        Self { prices, rates: ArcSwap::default(), rates_text: Mutex::default(), books }
     }
 
     /// Prices a finished request and books it. Does not wait: the event is in the local journal when
@@ -67,23 +66,23 @@ impl Billing {
     pub fn record(&self, record: &UsageRecord<'_>) -> Recorded {
         let event = record::event(record, &self.prices.current(), &self.rates.load());
         let (real_cost, rated_cost) = (event.cost.total, event.rated);
-        let ticket = self.ledger.append(event);
+        let ticket = self.books.append(event);
         Recorded { real_cost, rated_cost, ticket }
     }
 
     /// Waits until a booked request is in Redis. Keys with cost limits or a rate window need this before
     /// their client may send the next request. Bound it: during an outage of Redis it does not return.
     pub async fn settled(&self, ticket: Ticket) {
-        self.ledger.settled(ticket).await;
+        self.books.settled(ticket).await;
     }
 
-    /// The ledger, for its status and for waiting before statistics are read.
-    pub fn ledger(&self) -> &Ledger {
-        &self.ledger
+    /// The books, for their status and for waiting before statistics are read.
+    pub fn books(&self) -> &dyn Books {
+        &*self.books
     }
 
     /// Where prices come from.
-    pub fn price_book(&self) -> &PriceBook {
+    pub fn price_book(&self) -> &Arc<PriceBook> {
         &self.prices
     }
 

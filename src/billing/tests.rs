@@ -44,7 +44,9 @@ async fn replay(redis: &TestRedis, recording: &Value) {
 
     let dir = std::env::temp_dir().join(format!("crs-billing-{}", uuid::Uuid::new_v4()));
     let ledger = Ledger::open(LedgerConfig::new(&dir), UsageSettings::default(), store.clone());
-    let billing = Billing::new(PriceBook::built_in(), Arc::new(ledger.unwrap()));
+    let ledger = Arc::new(ledger.unwrap());
+    let books = Arc::clone(&ledger) as Arc<dyn Books>;
+    let billing = Billing::new(Arc::new(PriceBook::built_in()), books);
     billing.refresh_rates(store.as_ref()).await.unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let work = async {
@@ -55,7 +57,7 @@ async fn replay(redis: &TestRedis, recording: &Value) {
     };
     let (recorded, ()) = tokio::join!(
         work,
-        billing.ledger().run(async {
+        ledger.run(async {
             let _ = stopped.await;
         })
     );
@@ -64,7 +66,7 @@ async fn replay(redis: &TestRedis, recording: &Value) {
     let returned = &recording["returned"];
     assert_eq!(Some(recorded.real_cost), returned["realCost"].as_f64(), "{name}");
     assert_eq!(Some(recorded.rated_cost), returned["ratedCost"].as_f64(), "{name}");
-    assert_eq!(billing.ledger().status().refused, 0, "{name}");
+    assert_eq!(ledger.status().refused, 0, "{name}");
     let mut ours = dump(store.as_ref()).await;
     star_event_ids(&mut ours);
     compare(name, &ours, &recording["dump"]);

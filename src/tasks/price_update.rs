@@ -182,7 +182,7 @@ mod tests {
         let journal = LedgerConfig::new(dir.join("journal"));
         let store = Arc::new(redis.store());
         let ledger = Ledger::open(journal, UsageSettings::default(), store).unwrap();
-        Billing::new(PriceBook::open(&dir.join("data")), Arc::new(ledger))
+        Billing::new(Arc::new(PriceBook::open(&dir.join("data"))), Arc::new(ledger))
     }
 
     fn folder() -> PathBuf {

@@ -6,6 +6,7 @@
 //! nothing here judges limits.
 
 mod amount;
+mod books;
 mod counters;
 mod entries;
 mod event;
@@ -18,6 +19,7 @@ mod write_set;
 
 use crate::clock::LocalCalendar;
 
+pub use books::{Books, ScratchBooks};
 pub use event::{
     CostBreakdown, DetailCapture, KeyRef, Recording, RequestMeta, TokenCounts, UsageEvent,
     WindowCharge,

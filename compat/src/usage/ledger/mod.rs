@@ -17,6 +17,7 @@ mod tests;
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
+use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::sync::{Notify, watch};
@@ -26,7 +27,7 @@ use self::{
     journal::{Adopted, Journal},
     queue::Queue,
 };
-use super::{UsageEvent, UsageSettings};
+use super::{Books, UsageEvent, UsageSettings};
 use crate::store::Store;
 
 /// How a ledger works.
@@ -77,6 +78,13 @@ pub enum LedgerError {
 /// Names an appended event; see [`Ledger::settled`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(u64);
+
+impl Ticket {
+    /// Names the event with this number.
+    pub(in crate::usage) fn numbered(number: u64) -> Self {
+        Self(number)
+    }
+}
 
 /// What operators should know about the ledger.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -197,6 +205,24 @@ impl Ledger {
     /// What stays in the journal is applied at the next start. Run it once.
     pub async fn run(&self, shutdown: impl Future<Output = ()> + Send) {
         Flusher::new(self).run(shutdown).await;
+    }
+}
+
+impl Books for Ledger {
+    fn append(&self, event: UsageEvent) -> Ticket {
+        Self::append(self, event)
+    }
+
+    fn settled(&self, ticket: Ticket) -> BoxFuture<'_, ()> {
+        Box::pin(Self::settled(self, ticket))
+    }
+
+    fn flushed(&self) -> BoxFuture<'_, ()> {
+        Box::pin(Self::flushed(self))
+    }
+
+    fn status(&self) -> LedgerStatus {
+        Self::status(self)
     }
 }
 

@@ -1,0 +1,138 @@
+//! The services put together on whatever ports they are given: real ones, or those of a run without
+//! effects.
+
+use std::sync::Arc;
+
+use compat::{
+    account_state::UsageCost,
+    clock::{Clock, LocalCalendar},
+    crypto::Vault,
+    pool::AccountPool,
+    store::{RedisStores, Store},
+    usage::Books,
+    write_behind::WriteBehind,
+};
+use futures_util::future::BoxFuture;
+use tokio::task::JoinSet;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{App, AppState, settings};
+use crate::{
+    accounts::{AccountPorts, Accounts},
+    billing::{Billing, PriceBook},
+    config::Config,
+    domain::LogAnomalies,
+    keys::{Keys, MessageQueue, SlotKeeper},
+    relay::{Relay, RelayParts},
+    schedule::{Scheduler, SessionBindings},
+    upstream::Sender,
+};
+
+/// What the services reach the world through.
+pub(super) struct Ports {
+    /// The database, for requests.
+    pub hot: Arc<dyn Store>,
+    /// The same, for bulk work.
+    pub bulk: Arc<dyn Store>,
+    /// The connections behind both, when they are real ones.
+    pub redis: Option<RedisStores>,
+    /// Way to the vendors.
+    pub sender: Arc<dyn Sender>,
+    /// Time.
+    pub clock: Clock,
+    /// Where usage is booked.
+    pub books: Arc<dyn Books>,
+    /// Prices.
+    pub prices: Arc<PriceBook>,
+}
+
+/// Loops that requests count on: slots are given back and state is written only while they run.
+pub(super) struct Loops {
+    keeper: Arc<SlotKeeper>,
+    writes: WriteBehind,
+    writer: BoxFuture<'static, ()>,
+}
+
+impl Loops {
+    /// Starts them; after `ending` is cancelled each ends when its work is done.
+    pub(super) fn start(self, services: &mut JoinSet<()>, ending: &CancellationToken) {
+        services.spawn(self.keeper.run(ending.clone()));
+        let (writes, stop, writer) = (self.writes, ending.clone(), self.writer);
+        services.spawn(async move {
+            tokio::select! {
+                () = writer => {}
+                () = async { stop.cancelled().await; writes.flush().await } => {}
+            }
+        });
+    }
+}
+
+/// Puts the services together. `cut` ends open streams.
+pub(super) fn assemble(
+    config: Arc<Config>,
+    ports: Ports,
+    cut: CancellationToken,
+) -> (AppState, Loops) {
+    let Ports { hot, bulk, redis, sender, clock, books, prices } = ports;
+    let vault = Vault::new(config.security.encryption_key.expose());
+    let calendar = LocalCalendar::new(i64::from(config.time.offset_hours));
+    let (writes, writer) = WriteBehind::new(Arc::clone(&hot));
+    let pool = Arc::new(AccountPool::new(Arc::clone(&hot), clock.clone(), calendar, vault.clone()));
+    let keeper = SlotKeeper::new(Arc::clone(&hot), clock.clone());
+    let billing = Arc::new(Billing::new(prices, books));
+    let anomalies = Arc::new(LogAnomalies);
+    let keys = Arc::new(Keys::new(
+        Arc::clone(&hot),
+        clock.clone(),
+        settings::key_settings(&config, calendar),
+        settings::claude_code_rules(&config),
+        Arc::clone(&keeper),
+    ));
+    let scheduler = Arc::new(Scheduler::new(
+        Arc::clone(&hot),
+        Arc::clone(&pool),
+        writes.clone(),
+        clock.clone(),
+        calendar,
+        Arc::clone(&billing) as Arc<dyn UsageCost>,
+        anomalies.clone(),
+        settings::scheduling_rules(&config),
+    ));
+    let accounts = Accounts::new(
+        AccountPorts {
+            store: Arc::clone(&hot),
+            pool: Arc::clone(&pool),
+            writes: writes.clone(),
+            sender: Arc::clone(&sender),
+            vault,
+            clock: clock.clone(),
+            calendar,
+            prices: Arc::clone(&billing) as Arc<dyn UsageCost>,
+            anomalies,
+        },
+        settings::account_rules(&config),
+    );
+    let relay = Arc::new(Relay::new(RelayParts {
+        bindings: SessionBindings::new(
+            Arc::clone(&hot),
+            Arc::clone(&pool),
+            writes.clone(),
+            clock.clone(),
+        ),
+        queue: MessageQueue::new(Arc::clone(&hot), Arc::clone(&keeper)),
+        keys,
+        scheduler,
+        accounts,
+        pool: Arc::clone(&pool),
+        calendar,
+        billing: Arc::clone(&billing),
+        sender,
+        clock: clock.clone(),
+        settings: settings::relay_settings(&config),
+        cut_streams: cut,
+        tasks: TaskTracker::new(),
+    }));
+    let started_ms = clock.now_ms();
+    let app = App { config, clock, calendar, hot, bulk, redis, pool, billing, relay, started_ms };
+    (Arc::new(app), Loops { keeper, writes, writer })
+}
