@@ -13,7 +13,7 @@ pub enum Plane {
     Admission,
     /// Which account was chosen.
     Account,
-    /// Request to the vendor.
+    /// Requests to the vendor.
     UpstreamRequest,
     /// Status and headers to the client.
     ResponseHead,
@@ -25,6 +25,38 @@ pub enum Plane {
     Timing,
 }
 
+impl Plane {
+    /// All planes in the order they are reported.
+    pub const ALL: [Self; 7] = [
+        Self::Admission,
+        Self::Account,
+        Self::UpstreamRequest,
+        Self::ResponseHead,
+        Self::ResponseBody,
+        Self::Effects,
+        Self::Timing,
+    ];
+
+    /// Name as written in rules and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Admission => "admission",
+            Self::Account => "account",
+            Self::UpstreamRequest => "upstream_request",
+            Self::ResponseHead => "response_head",
+            Self::ResponseBody => "response_body",
+            Self::Effects => "effects",
+            Self::Timing => "timing",
+        }
+    }
+}
+
+impl fmt::Display for Plane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
 /// How two values differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -33,7 +65,7 @@ pub enum DifferenceKind {
     Missing,
     /// The candidate has it, the control has not.
     Extra,
-    /// Values of different JSON types.
+    /// Values of different types.
     Type,
     /// Values differ.
     Value,
@@ -41,6 +73,26 @@ pub enum DifferenceKind {
     Order,
     /// Lists of different length.
     Count,
+}
+
+impl DifferenceKind {
+    /// Name as written in rules and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Extra => "extra",
+            Self::Type => "type",
+            Self::Value => "value",
+            Self::Order => "order",
+            Self::Count => "count",
+        }
+    }
+}
+
+impl fmt::Display for DifferenceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
 }
 
 /// One difference at one place.
@@ -51,9 +103,36 @@ pub struct Difference {
     /// Kind.
     pub kind: DifferenceKind,
     /// The control's value, when there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control: Option<Value>,
     /// The candidate's value, when there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub candidate: Option<Value>,
+}
+
+impl Difference {
+    /// The control has it, the candidate has not.
+    pub fn missing(path: impl Into<String>, control: impl Into<Value>) -> Self {
+        let control = Some(control.into());
+        Self { path: path.into(), kind: DifferenceKind::Missing, control, candidate: None }
+    }
+
+    /// The candidate has it, the control has not.
+    pub fn extra(path: impl Into<String>, candidate: impl Into<Value>) -> Self {
+        let candidate = Some(candidate.into());
+        Self { path: path.into(), kind: DifferenceKind::Extra, control: None, candidate }
+    }
+
+    /// Both have it, and it differs.
+    pub fn between(
+        kind: DifferenceKind,
+        path: impl Into<String>,
+        control: impl Into<Value>,
+        candidate: impl Into<Value>,
+    ) -> Self {
+        let (control, candidate) = (Some(control.into()), Some(candidate.into()));
+        Self { path: path.into(), kind, control, candidate }
+    }
 }
 
 impl fmt::Display for Difference {
@@ -61,7 +140,7 @@ impl fmt::Display for Difference {
         let show = |value: &Option<Value>| value.as_ref().map_or("-".into(), Value::to_string);
         write!(
             f,
-            "{} {:?}: {} | {}",
+            "{} {}: {} | {}",
             self.path,
             self.kind,
             show(&self.control),
@@ -70,113 +149,42 @@ impl fmt::Display for Difference {
     }
 }
 
-/// Compares two JSON values path by path. Numbers are equal when they are the same number, however
-/// they are spelled; the order of object members does not matter.
-pub fn compare_json(control: &Value, candidate: &Value) -> Vec<Difference> {
-    let mut found = Vec::new();
-    walk("", control, candidate, &mut found);
-    found
+/// How much a difference matters.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Weight {
+    /// Told, never a mismatch: order and spelling of headers, bytes that mean the same.
+    Note,
+    /// An ordinary difference.
+    #[default]
+    Plain,
+    /// Someone is charged another amount, or a spending limit counts otherwise.
+    Money,
 }
 
-fn walk(path: &str, control: &Value, candidate: &Value, found: &mut Vec<Difference>) {
-    match (control, candidate) {
-        (Value::Object(a), Value::Object(b)) => {
-            for (name, value) in a {
-                let path = format!("{path}/{}", escape(name));
-                match b.get(name) {
-                    Some(other) => walk(&path, value, other, found),
-                    None => {
-                        found.push(entry(&path, DifferenceKind::Missing, Some(value), None));
-                    }
-                }
-            }
-            for (name, value) in b.iter().filter(|(name, _)| !a.contains_key(*name)) {
-                let path = format!("{path}/{}", escape(name));
-                found.push(entry(&path, DifferenceKind::Extra, None, Some(value)));
-            }
-        }
-        (Value::Array(a), Value::Array(b)) => {
-            if a.len() != b.len() {
-                found.push(entry(path, DifferenceKind::Count, Some(control), Some(candidate)));
-                return;
-            }
-            if a != b && is_permutation(a, b) {
-                found.push(entry(path, DifferenceKind::Order, Some(control), Some(candidate)));
-                return;
-            }
-            for (index, (x, y)) in a.iter().zip(b).enumerate() {
-                walk(&format!("{path}/{index}"), x, y, found);
-            }
-        }
-        (Value::Number(a), Value::Number(b)) => {
-            if a != b && a.as_f64() != b.as_f64() {
-                found.push(entry(path, DifferenceKind::Value, Some(control), Some(candidate)));
-            }
-        }
-        _ if control == candidate => {}
-        _ => {
-            let same_type = std::mem::discriminant(control) == std::mem::discriminant(candidate);
-            let kind = if same_type { DifferenceKind::Value } else { DifferenceKind::Type };
-            found.push(entry(path, kind, Some(control), Some(candidate)));
-        }
-    }
+/// A difference on a plane, with the name it is counted under.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Plane.
+    pub plane: Plane,
+    /// The path with ids, dates and numbers replaced by placeholders.
+    pub group: String,
+    /// How much it matters.
+    #[serde(default)]
+    pub weight: Weight,
+    /// The difference itself, at its raw path.
+    #[serde(flatten)]
+    pub difference: Difference,
+    /// The rule that speaks for it, when there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
 }
 
-fn is_permutation(a: &[Value], b: &[Value]) -> bool {
-    let mut rest: Vec<&Value> = b.iter().collect();
-    a.iter().all(|value| match rest.iter().position(|other| *other == value) {
-        Some(index) => {
-            rest.swap_remove(index);
-            true
-        }
-        None => false,
-    })
-}
-
-fn escape(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
-}
-
-fn entry(
-    path: &str,
-    kind: DifferenceKind,
-    control: Option<&Value>,
-    candidate: Option<&Value>,
-) -> Difference {
-    Difference {
-        path: path.to_owned(),
-        kind,
-        control: control.cloned(),
-        candidate: candidate.cloned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn kinds(a: Value, b: Value) -> Vec<(String, DifferenceKind)> {
-        compare_json(&a, &b).into_iter().map(|d| (d.path, d.kind)).collect()
-    }
-
-    #[test]
-    fn equal_values_have_no_difference() {
-        assert!(kinds(json!({"a": [1, {"b": null}]}), json!({"a": [1, {"b": null}]})).is_empty());
-    }
-
-    #[test]
-    fn each_kind_is_told_with_its_path() {
-        use DifferenceKind::*;
-        assert_eq!(kinds(json!({"a": 1}), json!({})), [("/a".into(), Missing)]);
-        assert_eq!(kinds(json!({}), json!({"a/b": 1})), [("/a~1b".into(), Extra)]);
-        assert_eq!(kinds(json!({"a": "1"}), json!({"a": 1})), [("/a".into(), Type)]);
-        assert_eq!(
-            kinds(json!({"a": [{"b": 1}]}), json!({"a": [{"b": 2}]})),
-            [("/a/0/b".into(), Value)]
-        );
-        assert_eq!(kinds(json!([1, 2]), json!([2, 1])), [(String::new(), Order)]);
-        assert_eq!(kinds(json!([1]), json!([1, 2])), [(String::new(), Count)]);
+impl Finding {
+    /// A mismatch: no rule speaks for it, and it is more than a note.
+    pub fn counts(&self) -> bool {
+        self.rule.is_none() && self.weight != Weight::Note && self.plane != Plane::Timing
     }
 }

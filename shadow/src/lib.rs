@@ -1,11 +1,34 @@
 //! Comparison of two implementations of one exchange.
 //!
 //! This crate knows no HTTP framework, no client, no database and no platform: both sides are handed
-//! to it as [`Observation`]s, and it answers with [`Difference`]s. The legacy service is the control,
-//! and its answer is what the client gets.
+//! to it as [`Observation`]s. The legacy service is the control, and its answer is what the client
+//! gets.
+//!
+//! - [`observation`]: what one side did.
+//! - [`compare`]: differences, plane by plane.
+//! - [`rules`]: which differences are known, and why.
+//! - [`verdict`]: what a request's comparison comes to.
 
-mod difference;
-mod observation;
+pub mod body;
+pub mod compare;
+pub mod difference;
+pub mod group;
+pub mod json;
+pub mod keys;
+pub mod observation;
+pub mod redact;
+pub mod rules;
+pub mod verdict;
 
-pub use difference::{Difference, DifferenceKind, Plane, compare_json};
-pub use observation::{HttpMessage, Observation, Write};
+pub use body::Body;
+pub use difference::{Difference, DifferenceKind, Finding, Plane, Weight};
+pub use json::compare_json;
+pub use observation::{
+    AccountChoice, Admission, Gap, Headers, Observation, RequestFacts, Response, Source, Timing,
+    UpstreamAnswer, UpstreamExchange,
+};
+pub use rules::Rules;
+pub use verdict::{PlaneVerdict, Verdict, judge};
+
+#[cfg(test)]
+mod example;

@@ -1,0 +1,170 @@
+use std::collections::BTreeSet;
+
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::difference::{Difference, Weight};
+
+fn rules(text: &str) -> Result<Rules, RuleError> {
+    let mut rules = Rules::default();
+    rules.add("own.toml", text)?;
+    Ok(rules)
+}
+
+fn finding(plane: Plane, path: &str, control: Value, candidate: Value) -> Finding {
+    Finding {
+        plane,
+        group: crate::group::group(plane, path),
+        weight: Weight::Plain,
+        difference: Difference::between(DifferenceKind::Value, path, control, candidate),
+        rule: None,
+    }
+}
+
+fn spoken_for(case: &Case, mut finding: Finding) -> Option<String> {
+    let rules = Rules::built_in().unwrap();
+    rules.apply(case, std::slice::from_mut(&mut finding));
+    finding.rule
+}
+
+#[test]
+fn built_in_rules_are_sound() {
+    let rules = Rules::built_in().unwrap();
+    assert!(rules.all().len() > 40);
+    assert!(rules.all().iter().all(|rule| rule.reason.len() > 10));
+}
+
+#[test]
+fn every_deviation_named_exists() {
+    let migration = include_str!("../../../MIGRATION.md");
+    let numbers: BTreeSet<u32> =
+        migration.lines().filter_map(|line| line.split_once(". **")?.0.parse().ok()).collect();
+    assert!(numbers.len() >= 37);
+    for rule in Rules::built_in().unwrap().all() {
+        if let Action::Expected { deviation } = rule.action {
+            assert!(numbers.contains(&deviation), "{}: {deviation}", rule.id);
+        }
+    }
+}
+
+#[test]
+fn no_built_in_rule_hides_an_amount() {
+    for path in [
+        "/usage:cost:daily:k:2026-07-24/value",
+        "/usage:daily:k:2026-07-24/fields/tokens",
+        "/rate_limit:cost:k/value",
+        "/usage:records:k/pushed/0/cost",
+    ] {
+        let found = finding(Plane::Effects, path, json!("1"), json!("2"));
+        let case = Case { complete: true, ..Case::default() };
+        assert_eq!(spoken_for(&case, found), None, "{path}");
+    }
+}
+
+#[rstest]
+#[case(Plane::ResponseHead, "/headers/x-request-id", json!("abc12345de"), json!("xyz98765ab"), Some("request-id-header"))]
+#[case(Plane::ResponseHead, "/headers/x-request-id", json!("abc12345de"), json!("Not An Id"), None)]
+#[case(Plane::ResponseHead, "/headers/date", json!("Fri, 24 Jul 2026 10:00:00 GMT"), json!("Fri, 24 Jul 2026 10:00:09 GMT"), Some("date-header"))]
+#[case(Plane::ResponseHead, "/headers/date", json!("Fri, 24 Jul 2026 10:00:00 GMT"), json!("Fri, 24 Jul 2026 20:00:09 GMT"), None)]
+#[case(Plane::Effects, "/usage:daily:k:2026-07-24/ttl", json!(100), json!(97), Some("ttl-seconds"))]
+#[case(Plane::Effects, "/usage:daily:k:2026-07-24/ttl", json!(100), json!(50), None)]
+#[case(Plane::Effects, "/apikey:k/fields/lastUsedAt", json!("2026-07-24T10:00:00.000Z"), json!("2026-07-24T10:00:01.250Z"), Some("moments-in-fields"))]
+#[case(Plane::Effects, "/apikey:k/fields/expiresAt", json!("2026-07-24T10:00:00.000Z"), json!("2027-07-24T10:00:01.250Z"), None)]
+#[case(Plane::Effects, "/apikey:idx:lastUsedAt/scores/k", json!("1784900000000"), json!(1_784_900_000_400_i64), Some("last-used-index"))]
+#[case(Plane::UpstreamRequest, "/body/metadata/user_id", json!("user_a_account__session_3f0e2a40-4c2b-4d1e-9d0e-0a1b2c3d4e5f"), json!("user_a_account__session_4f0e2a40-4c2b-4d1e-9d0e-0a1b2c3d4e5f"), Some("made-up-session"))]
+#[case(Plane::UpstreamRequest, "/body/metadata/user_id", json!("user_a_account__session_3f0e2a40-4c2b-4d1e-9d0e-0a1b2c3d4e5f"), json!("user_b_account__session_4f0e2a40-4c2b-4d1e-9d0e-0a1b2c3d4e5f"), None)]
+#[case(Plane::ResponseBody, "/events/1:message_start/message/id", json!("msg_warmup_0123456789abcdef0123"), json!("msg_warmup_3123456789abcdef0123"), Some("warmup-message-id"))]
+#[case(Plane::Timing, "/total", json!(1), json!(2), Some("timing"))]
+fn noise(
+    #[case] plane: Plane,
+    #[case] path: &str,
+    #[case] control: Value,
+    #[case] candidate: Value,
+    #[case] rule: Option<&str>,
+) {
+    let case = Case { complete: true, ..Case::default() };
+    assert_eq!(spoken_for(&case, finding(plane, path, control, candidate)).as_deref(), rule);
+}
+
+#[test]
+fn circumstances_count() {
+    let found = || finding(Plane::ResponseBody, "/complete", json!(false), json!(true));
+    let cut = Case { stream: true, complete: false, ..Case::default() };
+    assert_eq!(spoken_for(&cut, found()).as_deref(), Some("broken-stream-ended"));
+    let whole = Case { stream: true, complete: true, ..Case::default() };
+    assert_eq!(spoken_for(&whole, found()), None);
+}
+
+const SOUND: &str = r#"
+[[rule]]
+id = "a"
+plane = "effects"
+path = "/x"
+action = "ignore"
+reason = "Because."
+"#;
+
+#[rstest]
+#[case(SOUND, "reason = \"Because.\"", "reason = \" \"", "own.toml:7: `reason` is empty")]
+#[case(SOUND, "reason = \"Because.\"", "", "own.toml:2: missing field `reason`")]
+#[case(
+    SOUND,
+    "\"ignore\"",
+    "\"hide\"",
+    "own.toml:6: `action` is ignore, tolerance or expected, not `hide`"
+)]
+#[case(
+    SOUND,
+    "\"ignore\"",
+    "\"expected\"",
+    "own.toml:6: `expected` needs `deviation`, its number in MIGRATION.md"
+)]
+#[case(
+    SOUND,
+    "\"ignore\"",
+    "\"tolerance\"",
+    "own.toml:2: `tolerance` needs at least one of `ms`, `abs`, `rel`"
+)]
+#[case(SOUND, "\"/x\"", "\"x\"", "own.toml:5: `path` starts with `/`")]
+#[case(SOUND, "\"effects\"", "\"effect\"", "own.toml:4: unknown variant `effect`")]
+#[case(SOUND, "plane", "plan", "own.toml:4: unknown field `plan`")]
+#[case(SOUND, "action", "same_but = '('\naction", "own.toml:6: `same_but`: error: unclosed group")]
+#[case(SOUND, "[[rule]]", "[[rule]", "own.toml:2: ")]
+fn wrong_files_are_told_with_their_line(
+    #[case] sound: &str,
+    #[case] from: &str,
+    #[case] to: &str,
+    #[case] message: &str,
+) {
+    let error = rules(&sound.replacen(from, to, 1)).unwrap_err().to_string();
+    assert!(error.starts_with(message), "{error}");
+}
+
+#[test]
+fn a_second_rule_of_one_name_is_refused() {
+    let mut all = rules(SOUND).unwrap();
+    let error = all.add("more.toml", SOUND).unwrap_err().to_string();
+    assert_eq!(error, "more.toml:3: rule `a` exists already, in own.toml");
+}
+
+#[test]
+fn unused_rules_are_listed() {
+    let rules = rules(&format!("{SOUND}{}", SOUND.replace("\"a\"", "\"b\""))).unwrap();
+    let counts = [("a".to_owned(), 3)].into();
+    let unused: Vec<_> = rules.unused(&counts).iter().map(|rule| rule.id.as_str()).collect();
+    assert_eq!(unused, ["b"]);
+}
+
+#[test]
+fn an_operators_directory_adds_to_the_built_in_rules() {
+    let directory = std::env::temp_dir().join(format!("shadow-rules-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    std::fs::write(directory.join("own.toml"), SOUND).unwrap();
+    std::fs::write(directory.join("notes.txt"), "no rules").unwrap();
+    let rules = Rules::with_directory(&directory);
+    let missing = Rules::with_directory(&directory.join("none"));
+    std::fs::remove_dir_all(&directory).unwrap();
+    assert!(rules.unwrap().all().iter().any(|rule| rule.id == "a"));
+    assert!(missing.unwrap_err().to_string().contains("none"));
+}
