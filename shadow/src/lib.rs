@@ -8,16 +8,21 @@
 //! - [`compare`]: differences, plane by plane.
 //! - [`rules`]: which differences are known, and why.
 //! - [`verdict`]: what a request's comparison comes to.
+//! - [`tally`]: evidence over many requests, with coverage.
+//! - [`gates`], [`guards`]: what lets a phase be left, and what sends it back.
 
 pub mod body;
 pub mod compare;
 pub mod difference;
+pub mod gates;
 pub mod group;
+pub mod guards;
 pub mod json;
 pub mod keys;
 pub mod observation;
 pub mod redact;
 pub mod rules;
+pub mod tally;
 pub mod verdict;
 
 pub use body::Body;
@@ -28,6 +33,7 @@ pub use observation::{
     UpstreamAnswer, UpstreamExchange,
 };
 pub use rules::Rules;
+pub use tally::Tally;
 pub use verdict::{PlaneVerdict, Verdict, judge};
 
 #[cfg(test)]
