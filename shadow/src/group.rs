@@ -141,7 +141,7 @@ mod tests {
     #[case("/usage:opus:weekly:k:2026-07-20T00", "/usage:opus:weekly:{id}:{period}")]
     #[case("/request_detail:item:m1abc2defg", "/request_detail:item:{request}")]
     #[case("/unknown:3f0e2a40-4c2b-4d1e-9d0e-0a1b2c3d4e5f:77", "/unknown:{id}:{n}")]
-    #[case("/usage:daily:index:2026-07-24/added/k1", "/usage:daily:index:{date}/added/k1")]
+    #[case("/usage:daily:index:2026-07-24/members/k1", "/usage:daily:index:{date}/members/k1")]
     fn redis_keys(#[case] raw: &str, #[case] grouped: &str) {
         assert_eq!(group(Plane::Effects, raw), grouped);
     }

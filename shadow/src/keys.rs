@@ -217,7 +217,7 @@ mod tests {
     #[rstest]
     #[case("/usage:cost:daily:k:2026-07-24", true)]
     #[case("/usage:k:model:alltime:m/fields/realCostMicro", true)]
-    #[case("/usage:records:k/pushed/0/costBreakdown/input", true)]
+    #[case("/usage:records:k/head/0/costBreakdown/input", true)]
     #[case("/rate_limit:cost:k", true)]
     #[case("/rate_limit:tokens:k", false)]
     #[case("/claude_console_account:a/fields/dailyQuota", true)]

@@ -9,9 +9,12 @@
 //! - [`rules`]: which differences are known, and why.
 //! - [`verdict`]: what a request's comparison comes to.
 //! - [`tally`]: evidence over many requests, with coverage.
+//! - [`capture`], [`redact`]: cases that are kept, without secrets and sealed.
+//! - [`sample`], [`safety`]: which requests are compared.
 //! - [`gates`], [`guards`]: what lets a phase be left, and what sends it back.
 
 pub mod body;
+pub mod capture;
 pub mod compare;
 pub mod difference;
 pub mod gates;
@@ -22,6 +25,8 @@ pub mod keys;
 pub mod observation;
 pub mod redact;
 pub mod rules;
+pub mod safety;
+pub mod sample;
 pub mod tally;
 pub mod verdict;
 

@@ -40,7 +40,7 @@ pub struct Observation {
     pub upstream: Option<Vec<UpstreamExchange>>,
     /// What the client got; `None` when nobody knows.
     pub response: Option<Response>,
-    /// Net change by Redis key, `{key: {"type": …, "fields": {f: {"+": n} | {"=": v}}, "ttl": …}}`;
+    /// Net change by Redis key, `{key: {"type": …, "fields": {f: {"+": n} | {"=": v}}, "ttl": ms}}`;
     /// `None` when nobody knows.
     pub effects: Option<Value>,
     /// How long it took.

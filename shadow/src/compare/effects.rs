@@ -1,8 +1,8 @@
 //! Net change to Redis, key by key.
 //!
-//! The change is data made by others: objects by name, sets and sorted sets by member, lists by
-//! place, texts that hold JSON by path. Amounts and texts of the same number are the same, as they
-//! are to Redis.
+//! The change is data made by others, `{key: {"type", "fields" | "value" | "members" | "head" | …,
+//! "ttl": ms}}`: objects by name, sets and sorted sets by member, lists by place, texts that hold JSON
+//! by path. A number and the text of the same number are the same, as they are to Redis.
 
 use serde_json::{Map, Value};
 
@@ -34,26 +34,38 @@ fn as_if_same_account(control: &Observation, candidate: &Observation, effects: &
     }
 }
 
-/// Keys named after a random request id or the minute of the write: a key that only the candidate has
-/// is read under the name of the one that only the control has, when there is exactly one of each.
+/// Keys and members named after a random id or the minute of the write: one that only the candidate
+/// has is read under the name of the one that only the control has, when there is exactly one of each.
 fn paired(control: &Value, candidate: Value) -> Value {
-    let (Value::Object(a), Value::Object(b)) = (control, &candidate) else { return candidate };
-    let alone = |own: &Map<String, Value>, other: &Map<String, Value>, shape: &str| {
-        let mut keys = own
-            .keys()
-            .filter(|key| !other.contains_key(*key) && keys::normalise(key) == shape)
-            .cloned();
-        keys.next().filter(|_| keys.next().is_none())
-    };
-    let mut renamed = b.clone();
-    for shape in ["request_detail:item:{request}", "system:metrics:minute:{minute}"] {
-        if let (Some(theirs), Some(own)) = (alone(a, b, shape), alone(b, a, shape))
-            && let Some(value) = renamed.remove(&own)
+    const KEYS: [&str; 2] = ["request_detail:item:{request}", "system:metrics:minute:{minute}"];
+    const MEMBERS: [&str; 3] =
+        ["request_detail:index:day:{date}", "concurrency:{id}", "concurrency:console_account:{id}"];
+    let Value::Object(a) = control else { return candidate };
+    let Value::Object(mut b) = candidate else { return candidate };
+    for shape in KEYS {
+        pair(a, &mut b, |key| keys::normalise(key) == shape);
+    }
+    for (key, change) in b.iter_mut().filter(|(key, _)| MEMBERS.contains(&&*keys::normalise(key))) {
+        let theirs = a.get(key).and_then(|change| change.get("members"));
+        if let (Some(Value::Object(theirs)), Some(Value::Object(own))) =
+            (theirs, change.get_mut("members"))
         {
-            renamed.insert(theirs, value);
+            pair(theirs, own, |_| true);
         }
     }
-    Value::Object(renamed)
+    Value::Object(b)
+}
+
+fn pair(a: &Map<String, Value>, b: &mut Map<String, Value>, fits: impl Fn(&str) -> bool) {
+    let alone = |own: &Map<String, Value>, other: &Map<String, Value>| {
+        let mut keys = own.keys().filter(|key| !other.contains_key(*key) && fits(key));
+        keys.next().filter(|_| keys.next().is_none()).cloned()
+    };
+    if let (Some(theirs), Some(own)) = (alone(a, b), alone(b, a))
+        && let Some(value) = b.remove(&own)
+    {
+        b.insert(theirs, value);
+    }
 }
 
 fn walk(path: &str, a: &Value, b: &Value, found: &mut Vec<Difference>) {
@@ -68,14 +80,16 @@ fn walk(path: &str, a: &Value, b: &Value, found: &mut Vec<Difference>) {
         (Value::Array(x), Value::Array(y)) => {
             let last = path.rsplit('/').next().unwrap_or_default();
             match (last, scores(x), scores(y)) {
-                ("added" | "removed" | "members", _, _) => set(path, x, y, found),
+                ("added" | "removed" | "members", _, _) if names(x) && names(y) => {
+                    set(path, x, y, found)
+                }
                 (_, Some(x), Some(y)) => members(path, &x, &y, found),
                 _ => list(path, x, y, found),
             }
         }
         (Value::String(x), Value::String(y)) if x != y => text(path, x, y, found),
-        (Value::String(x), Value::Number(_)) if same_amount(x, &b.to_string()) => {}
-        (Value::Number(_), Value::String(y)) if same_amount(&a.to_string(), y) => {}
+        (Value::String(x), Value::Number(y)) => text(path, x, &y.to_string(), found),
+        (Value::Number(x), Value::String(y)) => text(path, &x.to_string(), y, found),
         _ => found.extend(compare_json(a, b).into_iter().map(|difference| Difference {
             path: format!("{path}{}", difference.path),
             kind: kind_at(path, difference.kind),
@@ -116,6 +130,10 @@ fn members(
     for (name, value) in b.iter().filter(|(name, _)| !a.contains_key(*name)) {
         found.push(Difference::extra(format!("{path}/{}", escape(name)), value.clone()));
     }
+}
+
+fn names(list: &[Value]) -> bool {
+    list.iter().all(Value::is_string)
 }
 
 fn set(path: &str, a: &[Value], b: &[Value], found: &mut Vec<Difference>) {

@@ -99,10 +99,10 @@ const COST: &str = "usage:cost:daily:key-1:2026-07-24";
 #[case::set_not_added(Effects, "/usage:daily:key-1:2026-07-24/fields/tokens", Kind::Type, |o: &mut Observation| effect(o, DAILY)["fields"]["tokens"] = json!({"=": "18"}))]
 #[case::ttl(Effects, "/usage:daily:key-1:2026-07-24/ttl", Kind::Value, |o: &mut Observation| effect(o, DAILY)["ttl"] = json!(null))]
 #[case::key_type(Effects, "/usage:daily:key-1:2026-07-24/type", Kind::Type, |o: &mut Observation| effect(o, DAILY)["type"] = json!("string"))]
-#[case::index_member(Effects, "/usage:daily:index:2026-07-24/added/key-1", Kind::Missing, |o: &mut Observation| effect(o, "usage:daily:index:2026-07-24")["added"] = json!([]))]
-#[case::score(Effects, "/apikey:idx:lastUsedAt/scores/key-1", Kind::Value, |o: &mut Observation| effect(o, "apikey:idx:lastUsedAt")["scores"][0][1] = json!("5"))]
+#[case::index_member(Effects, "/usage:daily:index:2026-07-24/members/key-1", Kind::Missing, |o: &mut Observation| effect(o, "usage:daily:index:2026-07-24")["members"] = json!({}))]
+#[case::score(Effects, "/apikey:idx:lastUsedAt/members/key-1", Kind::Value, |o: &mut Observation| effect(o, "apikey:idx:lastUsedAt")["members"]["key-1"] = json!({"=": 5}))]
 #[case::cost(Effects, "/usage:cost:daily:key-1:2026-07-24/value", Kind::Value, |o: &mut Observation| effect(o, COST)["value"] = json!({"+": "0.000139"}))]
-#[case::record(Effects, "/usage:records:key-1/pushed/0/model", Kind::Value, |o: &mut Observation| effect(o, "usage:records:key-1")["pushed"][0] = json!(r#"{"model":"x","cost":0.000138}"#))]
+#[case::record(Effects, "/usage:records:key-1/head/0/model", Kind::Value, |o: &mut Observation| effect(o, "usage:records:key-1")["head"][0] = json!(r#"{"model":"x","cost":0.000138}"#))]
 fn a_seeded_difference_is_found(
     #[case] plane: Plane,
     #[case] path: &str,
@@ -121,7 +121,7 @@ fn a_seeded_difference_is_found(
 #[case(|o: &mut Observation| effect(o, COST)["value"] = json!({"+": "1"}), Weight::Money)]
 #[case(|o: &mut Observation| effect(o, COST)["ttl"] = json!(1), Weight::Money)]
 #[case(|o: &mut Observation| { o.effects.as_mut().unwrap().as_object_mut().unwrap().remove(COST); }, Weight::Money)]
-#[case(|o: &mut Observation| effect(o, "usage:records:key-1")["pushed"][0] = json!(r#"{"model":"model-1","cost":0.2}"#), Weight::Money)]
+#[case(|o: &mut Observation| effect(o, "usage:records:key-1")["head"][0] = json!(r#"{"model":"model-1","cost":0.2}"#), Weight::Money)]
 #[case(|o: &mut Observation| effect(o, DAILY)["ttl"] = json!(1), Weight::Plain)]
 fn money_is_marked(#[case] change: Change, #[case] weight: Weight) {
     let found = found(change);

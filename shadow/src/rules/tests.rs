@@ -54,7 +54,7 @@ fn no_built_in_rule_hides_an_amount() {
         "/usage:cost:daily:k:2026-07-24/value",
         "/usage:daily:k:2026-07-24/fields/tokens",
         "/rate_limit:cost:k/value",
-        "/usage:records:k/pushed/0/cost",
+        "/usage:records:k/head/0/cost",
     ] {
         let found = finding(Plane::Effects, path, json!("1"), json!("2"));
         let case = Case { complete: true, ..Case::default() };
@@ -67,11 +67,11 @@ fn no_built_in_rule_hides_an_amount() {
 #[case(Plane::ResponseHead, "/headers/x-request-id", json!("abc12345de"), json!("Not An Id"), None)]
 #[case(Plane::ResponseHead, "/headers/date", json!("Fri, 24 Jul 2026 10:00:00 GMT"), json!("Fri, 24 Jul 2026 10:00:09 GMT"), Some("date-header"))]
 #[case(Plane::ResponseHead, "/headers/date", json!("Fri, 24 Jul 2026 10:00:00 GMT"), json!("Fri, 24 Jul 2026 20:00:09 GMT"), None)]
-#[case(Plane::Effects, "/usage:daily:k:2026-07-24/ttl", json!(100), json!(97), Some("ttl-seconds"))]
-#[case(Plane::Effects, "/usage:daily:k:2026-07-24/ttl", json!(100), json!(50), None)]
+#[case(Plane::Effects, "/usage:daily:k:2026-07-24/ttl", json!(100_000), json!(99_000), Some("ttl-milliseconds"))]
+#[case(Plane::Effects, "/usage:daily:k:2026-07-24/ttl", json!(100_000), json!(50_000), None)]
 #[case(Plane::Effects, "/apikey:k/fields/lastUsedAt", json!("2026-07-24T10:00:00.000Z"), json!("2026-07-24T10:00:01.250Z"), Some("moments-in-fields"))]
 #[case(Plane::Effects, "/apikey:k/fields/expiresAt", json!("2026-07-24T10:00:00.000Z"), json!("2027-07-24T10:00:01.250Z"), None)]
-#[case(Plane::Effects, "/apikey:idx:lastUsedAt/scores/k", json!("1784900000000"), json!(1_784_900_000_400_i64), Some("last-used-index"))]
+#[case(Plane::Effects, "/apikey:idx:lastUsedAt/members/k", json!("1784900000000"), json!(1_784_900_000_400_i64), Some("last-used-index"))]
 #[case(Plane::UpstreamRequest, "/body/metadata/user_id", json!("user_a_account__session_3f0e2a40-4c2b-4d1e-9d0e-0a1b2c3d4e5f"), json!("user_a_account__session_4f0e2a40-4c2b-4d1e-9d0e-0a1b2c3d4e5f"), Some("made-up-session"))]
 #[case(Plane::UpstreamRequest, "/body/metadata/user_id", json!("user_a_account__session_3f0e2a40-4c2b-4d1e-9d0e-0a1b2c3d4e5f"), json!("user_b_account__session_4f0e2a40-4c2b-4d1e-9d0e-0a1b2c3d4e5f"), None)]
 #[case(Plane::ResponseBody, "/events/1:message_start/message/id", json!("msg_warmup_0123456789abcdef0123"), json!("msg_warmup_3123456789abcdef0123"), Some("warmup-message-id"))]
