@@ -53,9 +53,10 @@ const ALLOWED: [(&str, &[&str]); 17] = [
 ];
 
 /// Crates that only one place may name.
-const OWNED_CRATES: [(&str, &[&str]); 3] = [
+const OWNED_CRATES: [(&str, &[&str]); 4] = [
     ("axum", &["src/api/"]),
     ("redis", &["compat/src/"]),
+    ("mlua", &["compat/src/memory/"]),
     ("shadow", &["src/sidecar/", "src/app", "src/cli/"]),
 ];
 

@@ -14,6 +14,7 @@ pub mod js;
 pub mod keys;
 pub mod lock;
 pub mod lua;
+pub mod memory;
 pub mod number;
 pub mod pool;
 pub mod queue;

@@ -14,7 +14,7 @@ mod ledger;
 mod model;
 mod stats;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod write_set;
 
 use crate::clock::LocalCalendar;

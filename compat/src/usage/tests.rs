@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// An event of the test key.
-pub(super) fn sample(at_ms: i64) -> UsageEvent {
+pub(crate) fn sample(at_ms: i64) -> UsageEvent {
     UsageEvent {
         at_ms,
         key: KeyRef {
