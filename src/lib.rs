@@ -21,6 +21,7 @@ pub mod logs;
 pub mod platform;
 pub mod relay;
 pub mod schedule;
+pub mod sidecar;
 pub mod tasks;
 pub mod upstream;
 pub mod wire;

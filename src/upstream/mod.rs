@@ -19,6 +19,7 @@ mod head;
 pub mod host_map;
 mod line;
 mod pool;
+pub mod replay;
 mod settings;
 mod socks;
 #[cfg(test)]

@@ -62,6 +62,18 @@ pub(super) fn exec(mut values: Vec<Value>, expected: usize) -> Result<Vec<Reply>
     }
 }
 
+impl Reply {
+    /// Reads one value as it stands on the wire (RESP2 or RESP3), commands included.
+    ///
+    /// # Errors
+    /// When the bytes are not one whole value.
+    pub fn decode(wire: &[u8]) -> Result<Self, StoreError> {
+        redis::parse_redis_value(wire)
+            .map(reply)
+            .map_err(|error| StoreError::Shape(error.to_string()))
+    }
+}
+
 fn reply(value: Value) -> Reply {
     match value {
         Value::Nil => Reply::Nil,
