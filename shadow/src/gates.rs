@@ -71,7 +71,7 @@ pub fn evaluate(settings: &GateSettings, tally: &Tally) -> Vec<Gate> {
             "hours",
             tally.hours.covered(),
             settings.min_hours,
-            "hours in which something was compared",
+            "hours with something compared",
         ),
         coverage(settings, tally),
     ];
@@ -151,7 +151,7 @@ fn money(settings: &GateSettings, tally: &Tally) -> Gate {
         need: format!("<= {most}"),
         explanation: match compared {
             0 => "no effect was compared".into(),
-            _ => format!("{} requests charge or count money otherwise", tally.money),
+            _ => format!("{} requests with another amount of money", tally.money),
         },
     }
 }
@@ -164,17 +164,15 @@ fn drops(settings: &GateSettings, tally: &Tally) -> Gate {
         green: share <= most,
         have: percent(share),
         need: format!("<= {}", percent(most)),
-        explanation: format!("{dropped} requests should have been compared and were not"),
+        explanation: format!("{dropped} requests not compared though asked for"),
     }
 }
 
 pub(crate) fn percent(share: f64) -> String {
     let percent = share * 100.0;
-    if percent != 0.0 && percent < 0.1 {
-        format!("{percent:.3} %")
-    } else {
-        format!("{percent:.1} %")
-    }
+    // One in ten thousand must not look like none.
+    let close = (percent > 0.0 && percent < 0.1) || (percent > 99.9 && percent < 100.0);
+    if close { format!("{percent:.3} %") } else { format!("{percent:.1} %") }
 }
 
 #[cfg(test)]

@@ -11,9 +11,11 @@
 //! - [`tally`]: evidence over many requests, with coverage.
 //! - [`capture`], [`redact`]: cases that are kept, without secrets and sealed.
 //! - [`sample`], [`safety`]: which requests are compared.
+//! - [`report`]: one screen of evidence, one case as text; [`calibrate`]: rules from noise.
 //! - [`gates`], [`guards`]: what lets a phase be left, and what sends it back.
 
 pub mod body;
+pub mod calibrate;
 pub mod capture;
 pub mod compare;
 pub mod difference;
@@ -24,6 +26,7 @@ pub mod json;
 pub mod keys;
 pub mod observation;
 pub mod redact;
+pub mod report;
 pub mod rules;
 pub mod safety;
 pub mod sample;
@@ -37,6 +40,7 @@ pub use observation::{
     AccountChoice, Admission, Gap, Headers, Observation, RequestFacts, Response, Source, Timing,
     UpstreamAnswer, UpstreamExchange,
 };
+pub use report::Report;
 pub use rules::Rules;
 pub use tally::Tally;
 pub use verdict::{PlaneVerdict, Verdict, judge};

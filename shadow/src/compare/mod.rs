@@ -137,4 +137,6 @@ pub fn strength(control: &Observation, candidate: &Observation) -> Source {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
