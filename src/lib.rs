@@ -6,6 +6,7 @@
 //! - `keys`, `schedule`, `accounts`, `billing`: what the phases ask.
 //! - `platform`: one module per vendor, pure; `wire`: vendors' formats, pure.
 //! - `upstream`: outbound HTTP. `compat` (own package): the Redis contract.
+//! - `sidecar`: what stands between clients and the legacy service while it is there.
 //! - `config`, `cli`, `tasks`, `app`: settings, commands, background work, assembly.
 
 pub mod accounts;

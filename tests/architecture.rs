@@ -40,7 +40,7 @@ const ALLOWED: [(&str, &[&str]); 17] = [
     ("notify", &["compat", "config"]),
     ("upstream", &["config"]),
     ("platform", &["wire"]),
-    ("sidecar", &["relay", "shadow", "upstream", "compat", "config"]),
+    ("sidecar", &["api", "relay", "shadow", "upstream", "compat", "config"]),
     (
         "tasks",
         &["relay", "schedule", "keys", "billing", "accounts", "upstream", "compat", "config"],

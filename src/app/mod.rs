@@ -1,8 +1,10 @@
 //! Assembly: everything the service consists of, its background work, and its end.
 
 mod assembly;
+mod doors;
 mod exposition;
 mod facts;
+mod listen;
 mod settings;
 
 use std::{
@@ -17,7 +19,7 @@ use compat::{
     store::{RedisStores, Store},
     usage::{Books, Ledger},
 };
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use assembly::{Loops, Ports, assemble};
@@ -27,7 +29,7 @@ use crate::{
     api::{
         middleware::{Front, FrontSettings},
         router::router,
-        server::{self, Limits, Shutdown},
+        server::{Limits, Shutdown},
         service::{Exposition, Facts, ServiceState},
     },
     billing::{Billing, PriceBook},
@@ -91,19 +93,19 @@ pub async fn run(
     log_stats: Arc<LogStats>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let address = (config.server.host.clone(), config.server.port);
     let shutdown = Shutdown { stop, cut: CancellationToken::new() };
     let (app, background) = build(config, shutdown.cut.clone())?;
-    let listener = TcpListener::bind((address.0.as_str(), address.1))
-        .await
-        .with_context(|| format!("cannot listen on {}:{}", address.0, address.1))?;
+    let listener = listen::open(&app.config).await?;
     tracing::info!("Listening on http://{}", listener.local_addr()?);
+    let exposition = Exposition::new(exposition(Arc::clone(&app)));
+    let doors = doors::Doors::new(&app);
     let service = ServiceState {
         facts: Arc::clone(&app) as Arc<dyn Facts>,
         log_stats,
         version: app.config.server.version.as_str().into(),
         started: Instant::now(),
-        exposition: Exposition::new(exposition(Arc::clone(&app))),
+        exposition,
+        own_health: Arc::new(doors.health(&app)),
     };
     let front =
         FrontSettings::new(&app.config.server, &app.config.limits, rewrite_browser_request, {
@@ -117,12 +119,19 @@ pub async fn run(
     };
     let ending = CancellationToken::new();
     let mut services = background.start(&app, &ending);
-    tokio::select! {
-        () = server::run(listener, front, shutdown.clone(), limits) => {}
-        failed = services.join_next() => {
-            // A service that ends before its time must not leave requests unaccounted: stop in order.
-            tracing::error!(?failed, "a background service ended; stopping");
-            shutdown.stop.cancel();
+    let mut failed = false;
+    {
+        let mut served = doors.serve(listener, front, shutdown.clone(), limits);
+        tokio::select! {
+            () = &mut served => {}
+            ended = services.join_next() => {
+                // A service that ends before its time must not leave requests unaccounted: open
+                // connections are drained as after a signal.
+                tracing::error!(?ended, "a background service ended; stopping");
+                failed = true;
+                shutdown.stop.cancel();
+                served.await;
+            }
         }
     }
     app.relay.tasks.close();
@@ -138,6 +147,7 @@ pub async fn run(
         tracing::warn!(left, "usage is left in the journal; the next start books it");
     }
     tracing::info!("Stopped");
+    anyhow::ensure!(!failed, "a background service ended");
     Ok(())
 }
 
@@ -193,17 +203,22 @@ impl Background {
                     tracing::warn!(%error, "accounts in error were not tried again");
                 }
             });
+            // While Node is there it keeps the shared records in order; two would do it twice.
+            let alone = app.config.sidecar.legacy_url.is_none();
+            let upkeep = async {
+                if !alone {
+                    std::future::pending::<()>().await;
+                }
+                tokio::join!(purge, expire, recover, retry);
+            };
             let prices: Arc<dyn Sender> = Arc::clone(&sender) as _;
             let prices = price_update::keep_updated(&app.billing, &prices, &app.config.prices);
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = prices => {}
-                () = recover => {}
-                () = retry => {}
+                () = upkeep => {}
                 () = app.billing.keep_fresh() => {}
                 () = sweep => {}
-                () = purge => {}
-                () = expire => {}
             }
         });
         services

@@ -20,6 +20,7 @@ mod reader;
 mod security;
 mod server;
 mod service;
+mod sidecar;
 mod source;
 mod sticky;
 pub mod table;
@@ -45,6 +46,7 @@ pub use reader::{Reader, parse_float, parse_int, parse_int_decimal, to_number};
 pub use security::SecurityConfig;
 pub use server::{LEGACY_VERSION, ServerConfig};
 pub use service::ServiceConfig;
+pub use sidecar::{LegacyUrl, SidecarConfig};
 pub use source::{Environment, Source};
 pub use sticky::StickyConfig;
 pub use time::TimeConfig;
@@ -81,6 +83,8 @@ pub struct Config {
     pub prices: PricesConfig,
     /// This instance.
     pub service: ServiceConfig,
+    /// The legacy service behind this one.
+    pub sidecar: SidecarConfig,
     /// Administrator from `data/init.json`; `None` before setup.
     pub init: Option<InitFile>,
 }
@@ -162,6 +166,7 @@ impl Config {
             time: TimeConfig::read(reader)?,
             logs: LogConfig::read(reader)?,
             prices: PricesConfig::read(reader),
+            sidecar: SidecarConfig::read(reader)?,
             init: InitFile::read(&dir.join(&service.data_dir).join("init.json"))?,
             service,
         };
@@ -177,6 +182,16 @@ impl Config {
                 self.server.port
             ));
         }
+        if let Some(legacy) = &self.sidecar.legacy_url
+            && legacy.port == self.server.port
+            && (is_this_machine(&legacy.host) || legacy.host == self.server.host)
+        {
+            return told(format!(
+                "CRS_LEGACY_URL is {}, the port that crs itself listens on (PORT); give the legacy \
+                 service another port.",
+                legacy.text()
+            ));
+        }
         for path in &self.upstream.extra_roots {
             if let Err(error) = fs::metadata(path) {
                 return told(format!(
@@ -190,5 +205,5 @@ impl Config {
 }
 
 fn is_this_machine(host: &str) -> bool {
-    matches!(host, "localhost" | "127.0.0.1" | "::1")
+    matches!(host, "localhost" | "127.0.0.1" | "::1" | "0.0.0.0" | "::")
 }

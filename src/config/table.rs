@@ -199,6 +199,26 @@ pub const SETTINGS: &[Setting] = &[
         "10000",
         "Most open client connections; more wait in the listen backlog.",
     ),
+    own(
+        "CRS_LEGACY_URL",
+        "",
+        "The Node service that requests are forwarded to, as `http://host:port` (docs/sidecar.md); unset: `crs` serves everything itself.",
+    ),
+    own(
+        "CRS_LEGACY_CONNECT_TIMEOUT_MS",
+        "2000",
+        "Longest wait for a connection to the Node service.",
+    ),
+    own(
+        "CRS_LEGACY_HEAD_TIMEOUT_SECONDS",
+        "900",
+        "Longest wait for the first line of its answer, from the end of the request.",
+    ),
+    own(
+        "CRS_REUSE_PORT",
+        "false",
+        "`true`: another `crs` may listen on the same port at the same time.",
+    ),
     own("CRS_DRAIN_TIMEOUT_SECONDS", "300", "How long open streams may run on after SIGTERM."),
     own("CRS_WORKER_THREADS", "number of cores", "Threads that serve requests."),
     own("CRS_REDIS_TIMEOUT_MS", "500", "Longest wait for one Redis call."),

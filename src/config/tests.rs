@@ -81,6 +81,24 @@ fn unusable_settings_are_told_in_one_sentence() {
 }
 
 #[test]
+fn the_legacy_url_is_a_host_and_a_port() {
+    let url = |text| load([("CRS_LEGACY_URL", text)]).map(|config| config.sidecar.legacy_url);
+    let told = |text| url(text).unwrap_err().to_string();
+    let node = LegacyUrl { host: "node".into(), port: 3001 };
+    assert_eq!(url("http://node:3001").unwrap(), Some(node.clone()));
+    assert_eq!(url("http://node:3001/").unwrap(), Some(node));
+    assert_eq!(url("http://[::1]:9").unwrap().unwrap().text(), "http://[::1]:9");
+    assert_eq!(url("").unwrap(), None);
+    assert!(told("https://node:3001").contains("must be an http: URL"));
+    assert!(told("node:3001").starts_with("CRS_LEGACY_URL must be "));
+    assert!(told("http://node:3001/api").contains("without a path"));
+    let secret = told("http://user:s3cret@node:3001");
+    assert!(secret.contains("without a user name") && !secret.contains("s3cret"), "{secret}");
+    assert!(told("http://127.0.0.1:3000").contains("the port that crs itself listens on"));
+    assert!(load([("CRS_LEGACY_URL", "http://other:3000")]).is_ok());
+}
+
+#[test]
 fn an_unknown_level_is_kept_for_a_warning() {
     let config = load([("LOG_LEVEL", "trace")]).unwrap();
     assert_eq!(config.logs.level, LogLevel::Info);

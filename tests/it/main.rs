@@ -15,6 +15,7 @@ mod hostile;
 mod outage;
 mod place;
 mod shutdown;
+mod sidecar;
 mod streams;
 mod two_writers;
 mod vendor;

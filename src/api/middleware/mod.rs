@@ -14,6 +14,7 @@ mod count;
 mod ending;
 pub mod etag;
 mod form;
+mod kept;
 mod media_type;
 pub mod path;
 mod standing;
@@ -45,6 +46,7 @@ pub use arrival::Arrival;
 pub use cors::Cors;
 pub use ending::KeyLabel;
 use ending::{Ending, Exchange, Watched};
+pub use kept::{KeptBody, Unserved};
 
 use crate::{
     config::{LimitsConfig, ServerConfig, parse_int},
@@ -245,7 +247,8 @@ impl Front {
             length: 0,
         };
         let ending = Ending::new(gone.clone(), exchange, started);
-        let response = match self.read(asked, body).await {
+        let kept = parts.extensions.remove::<KeptBody>();
+        let response = match self.read(asked, body, kept).await {
             // What remains of the body cannot be told from a next request.
             Err(refusal @ (BodyRefusal::Late | BodyRefusal::Aborted)) => {
                 return (answer::bare(refusal.status()), None);
@@ -296,7 +299,12 @@ impl Front {
     }
 
     /// Reads and parses the body as its headers ask.
-    async fn read<B>(&self, headers: &HeaderMap, body: B) -> Result<Arc<RequestBody>, BodyRefusal>
+    async fn read<B>(
+        &self,
+        headers: &HeaderMap,
+        body: B,
+        kept: Option<KeptBody>,
+    ) -> Result<Arc<RequestBody>, BodyRefusal>
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: std::fmt::Display,
@@ -310,6 +318,9 @@ impl Front {
                 let raw = tokio::time::timeout(REQUEST_TIME, collect(headers, body))
                     .await
                     .map_err(|_| BodyRefusal::Late)??;
+                if let Some(kept) = kept {
+                    kept.keep(&raw);
+                }
                 if coding == body::Coding::Identity || raw.len() < INFLATE_INLINE {
                     return body::parse(format, coding, raw);
                 }

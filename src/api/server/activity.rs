@@ -21,7 +21,7 @@ use tokio::{
 };
 
 /// Sent when a head does not arrive in time.
-const LATE: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n";
+pub const LATE: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n";
 
 /// What the two sides of a connection know of each other.
 pub struct Activity {
@@ -38,7 +38,7 @@ pub struct Activity {
 
 impl Activity {
     /// A connection that begins now.
-    pub fn new() -> Self {
+    pub fn begin() -> Self {
         Self {
             began: Instant::now(),
             moved: AtomicU64::new(0),
@@ -58,6 +58,17 @@ impl Activity {
     pub fn busy(self: &Arc<Self>) -> Busy {
         self.exchanges.fetch_add(1, Ordering::Relaxed);
         Busy(Arc::clone(self))
+    }
+
+    /// Whether no exchange is under way.
+    pub fn is_idle(&self) -> bool {
+        self.exchanges.load(Ordering::Relaxed) == 0
+    }
+
+    /// Goes on after bytes have moved unseen.
+    pub fn resume(&self) {
+        self.mark();
+        self.head_complete();
     }
 
     /// When something may have to be done at the earliest.
@@ -157,6 +168,11 @@ impl Tracked {
     /// Wraps `stream`.
     pub fn new(stream: TcpStream, activity: Arc<Activity>) -> Self {
         Self { stream, activity }
+    }
+
+    /// The socket; what moves there is not noted.
+    pub fn socket(&mut self) -> &mut TcpStream {
+        &mut self.stream
     }
 }
 

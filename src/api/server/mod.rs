@@ -5,34 +5,29 @@
 //! themselves properly. A little later what is left is dropped.
 
 mod activity;
+mod exchanges;
 #[cfg(test)]
 mod tests;
 
-use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::http::Request;
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
-    time::{Instant, sleep, sleep_until},
+    time::sleep,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::middleware::Front;
-use activity::{Activity, Tracked};
+pub use activity::{Activity, LATE, Tracked};
+pub use axum::body::Body;
+pub use exchanges::exchanges;
 
-/// A head longer than this is refused unread (431), in bytes; the front has the exact limit.
-const MAX_HEAD: usize = 32 * 1024;
-/// Most bytes buffered per connection and direction; it stays with the connection.
-const MAX_BUFFER: usize = MAX_HEAD;
-/// A connection may carry this many headers.
-const MAX_HEADERS: usize = 512;
+use super::middleware::Front;
+
 /// Silence after which a connection is closed; promised to clients as `Keep-Alive`.
-const IDLE: Duration = Duration::from_secs(605);
+pub const IDLE: Duration = Duration::from_secs(605);
 /// Time within which request line and headers must have arrived (408 beyond).
-const HEAD_TIME: Duration = Duration::from_secs(60);
+pub const HEAD_TIME: Duration = Duration::from_secs(60);
 /// Wait after a failed accept, doubled up to the second figure.
 const ACCEPT_BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 /// What streams get to end themselves after `cut`.
@@ -56,8 +51,37 @@ pub struct Shutdown {
     pub cut: CancellationToken,
 }
 
+/// What serves a connection from its first byte to its end.
+pub trait Connections: Clone + Send + Sync + 'static {
+    /// Serves `stream`. After `stop` is cancelled it takes no further exchange.
+    fn serve(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        stop: CancellationToken,
+    ) -> impl Future<Output = ()> + Send;
+}
+
+impl Connections for Front {
+    async fn serve(&self, stream: TcpStream, peer: SocketAddr, stop: CancellationToken) {
+        let activity = Arc::new(Activity::begin());
+        let stream = Tracked::new(stream, Arc::clone(&activity));
+        let peer: Arc<str> = peer_text(peer).into();
+        exchanges(stream, &activity, &stop, move |request, closing| {
+            let (front, peer) = (self.clone(), Arc::clone(&peer));
+            async move { front.handle(request, &peer, closing).await }
+        })
+        .await;
+    }
+}
+
 /// Serves until `shutdown.stop`, then drains.
-pub async fn run(listener: TcpListener, front: Front, shutdown: Shutdown, limits: Limits) {
+pub async fn run(
+    listener: TcpListener,
+    front: impl Connections,
+    shutdown: Shutdown,
+    limits: Limits,
+) {
     let slots = Arc::new(Semaphore::new(limits.max_connections as usize));
     let connections = TaskTracker::new();
     let drop_all = CancellationToken::new();
@@ -81,8 +105,10 @@ pub async fn run(listener: TcpListener, front: Front, shutdown: Shutdown, limits
         let (front, stop, drop_all) = (front.clone(), shutdown.stop.clone(), drop_all.clone());
         // Supervised by the tracker, which the drain waits for.
         connections.spawn(async move {
+            // Small writes (events of a stream) must not wait for each other.
+            let _ = stream.set_nodelay(true);
             tokio::select! {
-                () = connection(stream, peer, front, stop) => {}
+                () = front.serve(stream, peer, stop) => {}
                 () = drop_all.cancelled() => {}
             }
             drop(slot);
@@ -122,60 +148,7 @@ async fn drain(
     cut.cancel();
 }
 
-/// One connection, from its first byte to its end.
-async fn connection(stream: TcpStream, peer: SocketAddr, front: Front, stop: CancellationToken) {
-    // Small writes (events of a stream) must not wait for each other.
-    let _ = stream.set_nodelay(true);
-    let activity = Arc::new(Activity::new());
-    let peer: Arc<str> = peer_text(peer).into();
-    let service = service_fn({
-        let (activity, stop) = (Arc::clone(&activity), stop.clone());
-        move |request: Request<Incoming>| {
-            activity.head_complete();
-            let (front, peer, stop) = (front.clone(), Arc::clone(&peer), stop.clone());
-            let busy = activity.busy();
-            async move {
-                let response = front.handle(request, &peer, stop.is_cancelled()).await;
-                Ok::<_, Infallible>(response.map(|body| activity::Counted::new(body, busy)))
-            }
-        }
-    });
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(None)
-        .max_buf_size(MAX_BUFFER)
-        .max_header_size(MAX_HEAD)
-        .max_headers(MAX_HEADERS)
-        .title_case_headers(true)
-        .serve_connection(TokioIo::new(Tracked::new(stream, Arc::clone(&activity))), service);
-    let mut served = pin!(served);
-    let mut stopping = false;
-    loop {
-        let wake = activity.next_check(IDLE, HEAD_TIME);
-        tokio::select! {
-            ended = &mut served => {
-                if let Err(error) = ended {
-                    tracing::debug!(%error, "Connection ended");
-                }
-                return;
-            }
-            () = stop.cancelled(), if !stopping => {
-                stopping = true;
-                served.as_mut().graceful_shutdown();
-            }
-            () = sleep_until(wake) => {
-                let now = Instant::now();
-                if activity.head_is_late(now, HEAD_TIME) {
-                    activity.refuse_late_head();
-                } else if activity.is_silent(now, IDLE) {
-                    return;
-                }
-            }
-        }
-    }
-}
-
 /// The peer's address; IPv4 over an IPv6 socket is shown as IPv4.
-fn peer_text(peer: SocketAddr) -> String {
+pub fn peer_text(peer: SocketAddr) -> String {
     peer.ip().to_canonical().to_string()
 }

@@ -1,5 +1,7 @@
 //! Tests of the listener over real sockets.
 
+use std::convert::Infallible;
+
 use axum::{Router, body::Body, extract::Request as AxumRequest, http::Response, routing::get};
 use bytes::Bytes;
 use tokio::{

@@ -75,3 +75,10 @@ pub(super) async fn relay(State(state): State<ServiceState>) -> Response<Body> {
     let status = if healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     answer::json(status, &Value::Object(health))
 }
+
+/// `GET /crs/health`: 503 when requests cannot be served, also when only the service behind is down.
+pub(super) async fn own(State(state): State<ServiceState>) -> Response<Body> {
+    let (up, report) = state.own_health.report().await;
+    let status = if up { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    answer::json(status, &report)
+}

@@ -51,6 +51,12 @@ pub trait Facts: Send + Sync + 'static {
     fn now_ms(&self) -> i64;
 }
 
+/// How the process itself is, beside what the legacy `/health` says.
+pub trait OwnHealth: Send + Sync + 'static {
+    /// What `/crs/health` shows, and whether requests can be served.
+    fn report(&self) -> BoxFuture<'_, (bool, Value)>;
+}
+
 /// State of the endpoints.
 #[derive(Clone)]
 pub struct ServiceState {
@@ -64,6 +70,8 @@ pub struct ServiceState {
     pub started: Instant,
     /// Renders the Prometheus exposition.
     pub exposition: Exposition,
+    /// Answers `/crs/health`.
+    pub own_health: Arc<dyn OwnHealth>,
 }
 
 impl ServiceState {
@@ -78,7 +86,9 @@ pub fn open_routes(state: ServiceState) -> Router {
         .route("/", get(root::redirect))
         .route("/health", get(health::service))
         .route("/metrics", get(metrics::either))
-        .route("/metrics/prometheus", get(metrics::prometheus));
+        .route("/metrics/prometheus", get(metrics::prometheus))
+        .route("/crs/health", get(health::own))
+        .route("/crs/metrics", get(metrics::prometheus));
     for prefix in PREFIXES {
         router = router
             .route(&format!("{prefix}/health"), get(health::relay))

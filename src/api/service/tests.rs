@@ -33,6 +33,22 @@ impl Facts for Made {
     }
 }
 
+struct Down;
+
+impl OwnHealth for Down {
+    fn report(&self) -> BoxFuture<'_, (bool, Value)> {
+        Box::pin(async { (false, json!({ "status": "unhealthy" })) })
+    }
+}
+
+#[tokio::test]
+async fn own_paths_tell_of_the_process() {
+    let (status, body) = ask(made(), "GET", "/crs/health", "*/*").await;
+    assert_eq!((status, body.as_str()), (503, "{\"status\":\"unhealthy\"}"));
+    let (status, body) = ask(made(), "GET", "/crs/metrics", "*/*").await;
+    assert!(status == 200 && body.starts_with("recorded 1\n"), "{body}");
+}
+
 fn made() -> Made {
     Made { redis: Ok(1), accounts: (0, 0), warnings: Vec::new() }
 }
@@ -44,6 +60,7 @@ async fn ask(facts: Made, method: &str, path: &str, accept: &str) -> (u16, Strin
         version: "1.1.314".into(),
         started: Instant::now(),
         exposition: Exposition::new(|| "recorded 1\n".to_owned()),
+        own_health: Arc::new(Down),
     };
     let router = open_routes(state).fallback(not_found).method_not_allowed_fallback(not_found);
     let settings = FrontSettings {

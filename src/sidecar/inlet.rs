@@ -1,0 +1,308 @@
+//! A client's connection that both the forwarder and hyper read from, in turn.
+//!
+//! It looks at each request's head before anyone else does and has it routed. hyper is handed the bytes
+//! of requests for the own front and nothing beyond; before a request for Node it sees the connection
+//! end, and whoever drives it takes over.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker, ready},
+};
+
+use bytes::{Buf, Bytes, BytesMut};
+use parking_lot::Mutex;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::{
+    forward::{HeadError, RequestHead, framing::BodyTrack, head::head_end},
+    routing::{Route, Routing, is_own},
+};
+use crate::api::server::{Activity, Tracked};
+
+/// Read at once while a head is looked for.
+const READ: usize = 8 * 1024;
+
+/// What a client's next request is.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// For the own front; hyper reads it from here.
+    Own,
+    /// For Node.
+    Legacy(RequestHead, Route),
+    /// Nothing that can be understood.
+    Refused(HeadError),
+}
+
+/// Where in the client's bytes hyper is.
+enum Stage {
+    /// Between requests.
+    Head,
+    /// So many bytes of a head are still to be handed over.
+    Release(usize, BodyTrack),
+    Body(BodyTrack),
+    /// The framing broke: hyper finds that out itself.
+    Opaque,
+    /// hyper is to end; what comes next is not for it.
+    Handover,
+}
+
+/// A client's connection.
+pub(super) struct Inlet {
+    stream: Tracked,
+    buffer: BytesMut,
+    stage: Stage,
+    next: Option<Next>,
+    routing: Arc<dyn Routing>,
+    activity: Arc<Activity>,
+    /// Heads handed to hyper whose handling has not begun; as many as requests are pipelined into one
+    /// read, which hyper bounds.
+    heads: Arc<Mutex<std::collections::VecDeque<RequestHead>>>,
+    flushed: bool,
+    handed_over: bool,
+    waiting: Option<Waker>,
+}
+
+impl Inlet {
+    pub fn new(stream: Tracked, routing: Arc<dyn Routing>, activity: Arc<Activity>) -> Self {
+        Self {
+            stream,
+            buffer: BytesMut::new(),
+            stage: Stage::Head,
+            next: None,
+            routing,
+            activity,
+            heads: Arc::default(),
+            flushed: true,
+            handed_over: false,
+            waiting: None,
+        }
+    }
+
+    /// Heads in the order in which hyper gets them.
+    pub fn heads(&self) -> Arc<Mutex<std::collections::VecDeque<RequestHead>>> {
+        Arc::clone(&self.heads)
+    }
+
+    /// Socket and what was read from it.
+    pub fn parts(&mut self) -> (&mut tokio::net::TcpStream, &mut BytesMut) {
+        (self.stream.socket(), &mut self.buffer)
+    }
+
+    /// Whether part of a head has arrived.
+    pub fn has_begun(&self) -> bool {
+        !self.buffer.is_empty()
+    }
+
+    /// Whether hyper was made to end because of a request that is not for it.
+    pub fn take_handover(&mut self) -> bool {
+        std::mem::take(&mut self.handed_over)
+    }
+
+    /// Waits for the next request while hyper is not at work; `None` when the client has left.
+    pub async fn next(&mut self) -> Option<Next> {
+        std::future::poll_fn(|cx| {
+            loop {
+                if let Some(next) = self.look() {
+                    if matches!(next, Next::Own) {
+                        return Poll::Ready(Some(next));
+                    }
+                    self.stage = Stage::Head;
+                    return Poll::Ready(Some(next));
+                }
+                self.buffer.reserve(READ);
+                let stream = Pin::new(self.stream.socket());
+                match ready!(tokio_util::io::poll_read_buf(stream, cx, &mut self.buffer)) {
+                    Ok(1..) => {}
+                    Ok(0) | Err(_) => return Poll::Ready(None),
+                }
+            }
+        })
+        .await
+    }
+
+    /// Looks at the next head, if it is there, and has it routed. A request for the own front stays in
+    /// the buffer for hyper.
+    fn look(&mut self) -> Option<Next> {
+        if let Some(next) = self.next.take() {
+            return Some(next);
+        }
+        if matches!(self.stage, Stage::Release(..)) {
+            return Some(Next::Own);
+        }
+        // Empty lines before a request are no part of it.
+        while self.buffer.starts_with(b"\r\n") {
+            self.buffer.advance(2);
+        }
+        if self.buffer.is_empty() {
+            return None;
+        }
+        let parsed = match head_end(&self.buffer) {
+            Ok(None) => return None,
+            Ok(Some(end)) => RequestHead::parse(Bytes::copy_from_slice(&self.buffer[..end])),
+            Err(error) => Err(error),
+        };
+        let head = match parsed {
+            Ok(head) => head,
+            Err(error) => return Some(Next::Refused(error)),
+        };
+        let route = if is_own(head.path()) { Route::Own } else { self.routing.decide(&head) };
+        let length = head.raw().len();
+        match route {
+            Route::Own => {
+                self.stage = Stage::Release(length, BodyTrack::new(head.framing()));
+                self.heads.lock().push_back(head);
+                Some(Next::Own)
+            }
+            legacy => {
+                self.buffer.advance(length);
+                Some(Next::Legacy(head, legacy))
+            }
+        }
+    }
+
+    /// Whether hyper has nothing more to say.
+    fn is_quiet(&self) -> bool {
+        self.activity.is_idle() && self.flushed
+    }
+
+    /// Hands body bytes over, those in the buffer first.
+    fn poll_body(
+        &mut self,
+        cx: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+        mut track: BodyTrack,
+    ) -> Poll<io::Result<()>> {
+        let before = out.filled().len();
+        if self.buffer.is_empty() {
+            ready!(Pin::new(&mut self.stream).poll_read(cx, out))?;
+        } else {
+            let n = self.buffer.len().min(out.remaining());
+            out.put_slice(&self.buffer.split_to(n));
+        }
+        let read = out.filled().get(before..).unwrap_or_default();
+        let length = read.len();
+        match track.advance(read, |_| {}) {
+            Ok(used) if used < length => {
+                // The next request's beginning goes back.
+                let mut rest = BytesMut::with_capacity(length - used + self.buffer.len());
+                rest.extend_from_slice(&read[used..]);
+                rest.extend_from_slice(&self.buffer);
+                self.buffer = rest;
+                out.set_filled(before + used);
+                self.stage = Stage::Body(track);
+            }
+            Ok(_) => self.stage = Stage::Body(track),
+            Err(_) => self.stage = Stage::Opaque,
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Between requests: looks for the next head. `Ready` with the stage unchanged means the end.
+    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        loop {
+            match self.look() {
+                Some(Next::Own) => return Poll::Ready(Ok(true)),
+                Some(other) => {
+                    self.next = Some(other);
+                    self.stage = Stage::Handover;
+                    return Poll::Ready(Ok(true));
+                }
+                None => {}
+            }
+            self.buffer.reserve(READ);
+            let stream = Pin::new(&mut self.stream);
+            if ready!(tokio_util::io::poll_read_buf(stream, cx, &mut self.buffer))? == 0 {
+                return Poll::Ready(Ok(false));
+            }
+        }
+    }
+}
+
+impl AsyncRead for Inlet {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        loop {
+            match this.stage {
+                Stage::Head => {
+                    if !ready!(this.poll_head(cx))? {
+                        return Poll::Ready(Ok(()));
+                    }
+                }
+                Stage::Release(0, track) => {
+                    this.stage = Stage::Body(track);
+                }
+                Stage::Release(left, track) => {
+                    let n = left.min(out.remaining());
+                    out.put_slice(&this.buffer.split_to(n));
+                    this.stage = Stage::Release(left - n, track);
+                    return Poll::Ready(Ok(()));
+                }
+                Stage::Body(track) if track.is_done() => this.stage = Stage::Head,
+                Stage::Body(track) => return this.poll_body(cx, out, track),
+                Stage::Opaque if this.buffer.is_empty() => {
+                    return Pin::new(&mut this.stream).poll_read(cx, out);
+                }
+                Stage::Opaque => {
+                    let n = this.buffer.len().min(out.remaining());
+                    out.put_slice(&this.buffer.split_to(n));
+                    return Poll::Ready(Ok(()));
+                }
+                Stage::Handover => {
+                    if this.is_quiet() {
+                        this.handed_over = true;
+                        return Poll::Ready(Ok(()));
+                    }
+                    this.waiting = Some(cx.waker().clone());
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Inlet {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.flushed = false;
+        Pin::new(&mut self.stream).poll_write(cx, data)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.flushed = false;
+        Pin::new(&mut self.stream).poll_write_vectored(cx, data)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        ready!(Pin::new(&mut this.stream).poll_flush(cx))?;
+        this.flushed = true;
+        if let Some(waiting) = this.waiting.take() {
+            waiting.wake();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.handed_over {
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

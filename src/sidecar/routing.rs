@@ -1,0 +1,74 @@
+//! Who answers a request: Node or `crs`.
+
+use std::fmt;
+
+use super::forward::{RequestHead, Trace};
+
+/// Paths that only `crs` has. They are never forwarded, and Node has none like them.
+const OWN_PREFIXES: [&str; 2] = ["/crs", "/admin/crs"];
+
+/// Where a request goes.
+pub enum Route {
+    /// To Node.
+    Legacy {
+        /// Whether and how it is traced.
+        trace: Option<Trace>,
+    },
+    /// To the own front.
+    Own,
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Legacy { trace: None } => "Legacy",
+            Self::Legacy { trace: Some(_) } => "Legacy (traced)",
+            Self::Own => "Own",
+        })
+    }
+}
+
+/// Decides where requests go. Asked once for each, between its head and its body, in the task that
+/// serves the client: it answers at once from what it has.
+pub trait Routing: Send + Sync + 'static {
+    /// Where this request goes. Not asked for paths that only `crs` has.
+    fn decide(&self, head: &RequestHead) -> Route;
+    /// Name of the phase, for `/crs/health`.
+    fn phase(&self) -> String;
+}
+
+/// Everything goes to Node: phase `observe`.
+#[derive(Clone, Copy, Debug)]
+pub struct Observe;
+
+impl Routing for Observe {
+    fn decide(&self, _: &RequestHead) -> Route {
+        Route::Legacy { trace: None }
+    }
+
+    fn phase(&self) -> String {
+        "observe".to_owned()
+    }
+}
+
+/// Whether only `crs` has this path.
+pub(super) fn is_own(path: &str) -> bool {
+    OWN_PREFIXES.iter().any(|prefix| {
+        path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_paths_are_those_below_their_prefixes() {
+        for own in ["/crs", "/crs/health", "/admin/crs/report"] {
+            assert!(is_own(own), "{own}");
+        }
+        for other in ["/", "/crsx", "/admin", "/admin/crsx", "/api/crs", "*", "http://h/crs"] {
+            assert!(!is_own(other), "{other}");
+        }
+    }
+}
