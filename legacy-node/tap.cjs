@@ -22,7 +22,8 @@ const path = require('path')
 const HEADER = 'x-crs-trace'
 const SOCKET = path.resolve(process.env.CRS_TAP_SOCKET || 'data/crs/tap.sock')
 const FLUSH_MS = 10
-const SLAB = 64 * 1024
+const SLAB = 128 * 1024
+const PART = 32 * 1024 // longest piece of a body in one frame
 const RESERVE = 1024 * 1024 // beyond the limit, for the small frames that say what was dropped
 const STALL_MS = 5000 // a sidecar that reads nothing for so long is left
 const LINGER_MS = 120000 // work later than this after its response belongs to no request
@@ -120,13 +121,35 @@ function u32(value) {
 
 function text(string) {
   need(string.length > 4096 ? Buffer.byteLength(string) : 3 * string.length)
-  at += slab.write(string, at)
+  at += slab.utf8Write(string, at)
 }
 
 function bytes(data) {
-  need(data.length)
-  slab.set(data, at)
-  at += data.length
+  const { length } = data
+  need(length)
+  if (length < 32) {
+    for (let i = 0; i < length; i += 1) {
+      slab[at + i] = data[i]
+    }
+  } else {
+    slab.set(data, at)
+  }
+  at += length
+}
+
+/** A line of RESP: its type and a number. Room for it must be there. */
+function line(type, number) {
+  slab[at++] = type
+  if (number >= 0 && number < 100 && Number.isInteger(number)) {
+    if (number > 9) {
+      slab[at++] = 48 + ((number / 10) | 0)
+    }
+    slab[at++] = 48 + (number % 10)
+  } else {
+    at += slab.latin1Write(String(number), at)
+  }
+  slab[at++] = 13
+  slab[at++] = 10
 }
 
 /** Ends the frame; takes it back when memory is full, and says so once in its place. */
@@ -167,17 +190,17 @@ function json(type, trace, sub, value, reserve) {
   close(trace, reserve)
 }
 
-/** Body bytes as frames of at most half a slab each; copied, for their owner may change them. */
+/** Body bytes in frames of bounded length; copied, for their owner may change them. */
 function body(type, exchange, chunk, encoding) {
   const data =
     typeof chunk === 'string'
       ? Buffer.from(chunk, typeof encoding === 'string' ? encoding : 'utf8')
       : chunk
-  for (let begin = 0; begin < data.length && reporting(exchange.trace); begin += SLAB / 2) {
+  for (let begin = 0; begin < data.length && reporting(exchange.trace); begin += PART) {
     open(type)
     u32(exchange.trace.number)
     u32(exchange.number)
-    bytes(data.subarray(begin, begin + SLAB / 2))
+    bytes(data.subarray(begin, begin + PART))
     close(exchange.trace)
   }
 }
@@ -497,33 +520,35 @@ const STATUS = new Set(
 
 /** ioredis hands over status replies as buffers too, so the command must tell. */
 function reply(value, status) {
-  if (value === null || value === undefined) {
-    text('$-1\r\n')
+  need(64)
+  if (value instanceof Uint8Array) {
+    const { length } = value
+    if (status && length < 32 && !value.includes(10)) {
+      slab[at++] = 43 // +
+    } else {
+      line(36 /* $ */, length)
+    }
+    need(length + 2)
+    bytes(value)
+    slab[at++] = 13
+    slab[at++] = 10
   } else if (typeof value === 'number' || typeof value === 'bigint') {
-    text(`:${value}\r\n`)
+    line(58 /* : */, value)
+  } else if (value === null || value === undefined) {
+    line(36, -1)
   } else if (Array.isArray(value)) {
-    text(`*${value.length}\r\n`)
-    for (const item of value) {
-      reply(item, false)
+    line(42 /* * */, value.length)
+    for (let i = 0; i < value.length; i += 1) {
+      reply(value[i], false)
     }
   } else if (value instanceof Error) {
     // Errors that no Redis sent (connection lost, time-out) are told apart by their first word.
     const own = value.name !== 'ReplyError' && value.constructor.name !== 'ReplyError'
     text(`-${own ? 'TAP ' : ''}${String(value.message).replace(/[\r\n]+/g, ' ')}\r\n`)
+  } else if (typeof value === 'string') {
+    reply(Buffer.from(value), status)
   } else {
-    const data = typeof value === 'string' ? Buffer.from(value) : value
-    if (!(data instanceof Uint8Array)) {
-      throw new TypeError('a reply of an unknown type')
-    }
-    if (status && data.length < 32 && !data.includes(0x0a)) {
-      text(`+${data}\r\n`)
-      return
-    }
-    need(data.length + 24)
-    at += slab.latin1Write(`$${data.length}\r\n`, at)
-    bytes(data)
-    slab[at++] = 13
-    slab[at++] = 10
+    throw new TypeError('a reply of an unknown type')
   }
 }
 
@@ -569,27 +594,19 @@ function sent(call, encoded) {
 function watchRedis(ioredis) {
   const Command = ioredis.Command || (ioredis.default && ioredis.default.Command)
   const prototype = Command && Command.prototype
-  if (!prototype || !prototype.initPromise || !prototype.toWritable || prototype[CALL] === null) {
+  const { initPromise, toWritable, transformReply } = prototype || {}
+  if (!initPromise || !toWritable || !transformReply || prototype[CALL] === null) {
     return
   }
   override(prototype, CALL, null)
-  const { initPromise, toWritable } = prototype
   override(prototype, 'initPromise', function () {
     const result = initPromise.apply(this, arguments)
     try {
       const trace = tracking && settings.redis ? current() : null
       if (trace && !SECRET.has(this.name.toLowerCase())) {
         const call = { trace, number: 0, done: false }
-        const { resolve, reject } = this
+        const { reject } = this
         this[CALL] = call
-        this.resolve = (value) => {
-          try {
-            replied(call, this, value)
-          } catch (error) {
-            fault(error)
-          }
-          return resolve(value)
-        }
         this.reject = (reason) => {
           try {
             replied(call, this, reason)
@@ -615,6 +632,18 @@ function watchRedis(ioredis) {
       }
     }
     return encoded
+  })
+  override(prototype, 'transformReply', function (value) {
+    // Of a transaction it is called once more, with what EXEC answered: `done` by then.
+    const call = this[CALL]
+    if (call) {
+      try {
+        replied(call, this, value)
+      } catch (error) {
+        fault(error)
+      }
+    }
+    return transformReply.apply(this, arguments)
   })
 }
 

@@ -1,5 +1,5 @@
 'use strict'
-// The parts of ioredis that the tap knows, over a map: commands with `initPromise` and `toWritable`,
+// The parts of ioredis that the tap knows, over a map: commands with `initPromise`, `toWritable` and `transformReply`,
 // replies as buffers. For tests that run without any installed package.
 
 class Command {
@@ -11,9 +11,13 @@ class Command {
 
   initPromise() {
     this.promise = new Promise((resolve, reject) => {
-      this.resolve = (value) => resolve(Buffer.isBuffer(value) ? value.toString() : value)
+      this.resolve = (value) => resolve(this.transformReply(value))
       this.reject = reject
     })
+  }
+
+  transformReply(value) {
+    return Buffer.isBuffer(value) ? value.toString() : value
   }
 
   toWritable() {
