@@ -36,11 +36,11 @@ deny: ## licences, bans and sources of dependencies, when cargo-deny is installe
 	else echo "cargo-deny is not installed, skipped (make tools installs it)"; fi
 
 # What of it needs installed packages is skipped when they cannot be installed.
-node-tests: redis-server ## tests of the tap, when node is installed
+node-tests: redis-server ## tests of the tap and the stand-in, when node is installed
 	@if command -v node >/dev/null; then \
 	  [ -d legacy-node/node_modules ] || npm ci --prefix legacy-node --no-audit --no-fund --silent || true; \
-	  node --test legacy-node/test/*.test.cjs; \
-	else echo "node is not installed, the tap's tests are skipped"; fi
+	  node --test legacy-node/test/*.test.cjs legacy-node/standin/test/*.test.cjs; \
+	else echo "node is not installed, the tests of legacy-node are skipped"; fi
 
 # Last, so that the run ends with the test runner's summary.
 tests: redis-server node-tests ## all tests

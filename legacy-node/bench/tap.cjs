@@ -19,6 +19,7 @@ const TAP = path.join(ROOT, 'legacy-node/tap.cjs')
 const REDIRECT = path.join(ROOT, 'tests/conform/redirect.cjs')
 const ENCRYPTION_KEY = '0123456789abcdef0123456789abcdef'
 const VARIANTS = [
+  { name: 'without the tap, too', tap: false }, // how far two equal processes are apart
   { name: 'without the tap', tap: false },
   { name: 'tap, no sidecar', tap: true, sink: false },
   { name: 'tap on, 0 % traced', tap: true, sink: true, share: 0 },
@@ -251,7 +252,7 @@ async function main() {
     }
     process.stderr.write(`round ${round + 1}: ${services.map(({ costs }) => costs[round].toFixed(2)).join('  ')}\n`)
   }
-  const [base] = services
+  const base = services.find(({ name }) => name === 'without the tap') || services[0]
   console.log('variant               ms of processor per request   against none   requests/s')
   for (const { name, costs, rates } of services) {
     // Each round against the same round without the tap: what else ran then, ran for both.
