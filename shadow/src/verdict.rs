@@ -103,7 +103,7 @@ pub fn judge(control: &Observation, candidate: &Observation, rules: &Rules) -> V
     let groups = grouped(&comparison.findings);
     let mut findings = comparison.findings;
     findings.sort_by_key(|finding| (!finding.counts(), std::cmp::Reverse(finding.weight)));
-    let unlisted = findings.len().saturating_sub(LISTED) as u64;
+    let unlisted = comparison.dropped + findings.len().saturating_sub(LISTED) as u64;
     findings.truncate(LISTED);
     for finding in &mut findings {
         redact::finding(finding);

@@ -1,112 +1,116 @@
-//! Which member of one list is which of another, so that one left-out member does not shift the rest.
+//! Which event of one stream is which of the other, so that one left-out event does not shift the rest.
 //!
-//! Equal stretches are found by `similar`; what lies between them is paired by likeness with dynamic
-//! programming, as long as that is small, and in order otherwise.
+//! Events are compared by hashes of their leaves. A path whose values have nothing in common between
+//! the two sides (an id made up per run, in every event) does not count for the first pass, which is
+//! a shortest edit script. What it leaves open is paired by likeness while that is small, and in
+//! order otherwise.
 
-use similar::{Algorithm, DiffOp, capture_diff};
+use std::{
+    collections::{HashMap, HashSet},
+    time::{Duration, Instant},
+};
+
+use similar::{Algorithm, DiffOp, capture_diff_slices_deadline};
 
 /// One step through both lists; numbers are places in the control and in the candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Alignment {
-    /// The same on both sides.
-    Same(usize, usize),
-    /// The same member, changed.
-    Changed(usize, usize),
+pub(super) enum Alignment {
+    /// The same event, changed or not.
+    Pair(usize, usize),
     /// Only in the control.
     Missing(usize),
     /// Only in the candidate.
     Extra(usize),
 }
 
-/// Most pairs that are weighed between two equal stretches.
+/// What alignment knows of an event.
+#[derive(Clone, Debug)]
+pub(super) struct Sketch {
+    /// Hash of what the event is called.
+    pub label: u64,
+    /// Hashes of each leaf's path, and of path and value.
+    pub leaves: Vec<(u64, u64)>,
+}
+
+/// Most pairs that are weighed in one gap.
 const PAIRS: usize = 40_000;
-/// Members less alike than this are different members.
+/// Leaves that are looked at to weigh a pair.
+const LEAVES: usize = 48;
+/// Events less alike than this are different events.
 const ALIKE: f64 = 0.15;
+/// Longest search for the shortest script; beyond, it may not be the shortest.
+const LONGEST: Duration = Duration::from_millis(500);
 
 /// Aligns two lists.
-pub fn align<T>(
-    a: &[T],
-    b: &[T],
-    same: impl Fn(&T, &T) -> bool,
-    likeness: impl Fn(&T, &T) -> f64,
-) -> Vec<Alignment> {
-    let (x, y) = numbered(a, b, &same);
+pub(super) fn align(a: &[Sketch], b: &[Sketch]) -> Vec<Alignment> {
+    let made_up = made_up(a, b);
+    let steady = |list: &[Sketch]| -> Vec<u64> {
+        list.iter().map(|sketch| steady(sketch, &made_up)).collect()
+    };
+    let (x, y) = (steady(a), steady(b));
+    let deadline = Some(Instant::now() + LONGEST);
     let mut steps = Vec::with_capacity(a.len().max(b.len()));
     let mut gap: (Vec<usize>, Vec<usize>) = Default::default();
-    for op in capture_diff(Algorithm::Myers, &x, 0..x.len(), &y, 0..y.len()) {
-        match op {
-            DiffOp::Equal { old_index, new_index, len } => {
-                steps.extend(between(std::mem::take(&mut gap), a, b, &likeness));
-                steps.extend((0..len).map(|n| Alignment::Same(old_index + n, new_index + n)));
-            }
-            DiffOp::Delete { old_index, old_len, .. } => {
-                gap.0.extend(old_index..old_index + old_len);
-            }
-            DiffOp::Insert { new_index, new_len, .. } => {
-                gap.1.extend(new_index..new_index + new_len);
-            }
-            DiffOp::Replace { old_index, old_len, new_index, new_len } => {
-                gap.0.extend(old_index..old_index + old_len);
-                gap.1.extend(new_index..new_index + new_len);
-            }
+    for op in capture_diff_slices_deadline(Algorithm::Myers, &x, &y, deadline) {
+        if let DiffOp::Equal { old_index, new_index, len } = op {
+            steps.extend(between(std::mem::take(&mut gap), a, b));
+            steps.extend((0..len).map(|n| Alignment::Pair(old_index + n, new_index + n)));
+        } else {
+            gap.0.extend(op.old_range());
+            gap.1.extend(op.new_range());
         }
     }
-    steps.extend(between(gap, a, b, &likeness));
+    steps.extend(between(gap, a, b));
     steps
 }
 
-/// Equal members get equal numbers. Quadratic only in members that differ.
-fn numbered<T>(a: &[T], b: &[T], same: &impl Fn(&T, &T) -> bool) -> (Vec<usize>, Vec<usize>) {
-    let mut kinds: Vec<&T> = Vec::new();
-    let (mut x, mut y) = (Vec::with_capacity(a.len()), Vec::with_capacity(b.len()));
-    // Nearly all streams agree: a common start and end need no search.
-    let start = a.iter().zip(b).take_while(|(a, b)| same(a, b)).count();
-    let tail = |list: &[T]| list.len() - start;
-    let end = a
-        .iter()
-        .rev()
-        .zip(b.iter().rev())
-        .take(tail(a).min(tail(b)))
-        .take_while(|(a, b)| same(a, b))
-        .count();
-    let outer = |at: usize, len: usize| {
-        if at < start {
-            Some(at)
-        } else if at >= len - end {
-            Some(usize::MAX - (len - at))
-        } else {
-            None
+/// Paths whose values have nothing in common between the sides.
+fn made_up(a: &[Sketch], b: &[Sketch]) -> HashSet<u64> {
+    let values = |list: &[Sketch]| {
+        let mut values: HashMap<u64, HashSet<u64>> = HashMap::new();
+        for (path, value) in list.iter().flat_map(|sketch| &sketch.leaves) {
+            values.entry(*path).or_default().insert(*value);
         }
+        values
     };
-    for (list, out) in [(a, &mut x), (b, &mut y)] {
-        for (at, member) in list.iter().enumerate() {
-            out.push(outer(at, list.len()).unwrap_or_else(|| {
-                let known = kinds.iter().position(|kind| same(kind, member));
-                start
-                    + known.unwrap_or_else(|| {
-                        kinds.push(member);
-                        kinds.len() - 1
-                    })
-            }));
-        }
-    }
-    (x, y)
+    let (x, y) = (values(a), values(b));
+    let apart = |(path, own): (&u64, &HashSet<u64>)| {
+        let theirs = y.get(path)?;
+        own.is_disjoint(theirs).then_some(*path)
+    };
+    x.iter().filter_map(apart).collect()
 }
 
-fn between<T>(
-    (old, new): (Vec<usize>, Vec<usize>),
-    a: &[T],
-    b: &[T],
-    likeness: &impl Fn(&T, &T) -> f64,
-) -> Vec<Alignment> {
+fn steady(sketch: &Sketch, made_up: &HashSet<u64>) -> u64 {
+    // Order says nothing, and a sum of well-spread hashes has none.
+    let kept = sketch.leaves.iter().map(
+        |(path, value)| {
+            if made_up.contains(path) { *path } else { *value }
+        },
+    );
+    kept.fold(sketch.label, u64::wrapping_add)
+}
+
+/// 0 (nothing alike) to 1 (the same); events of different names are never alike.
+fn likeness(a: &Sketch, b: &Sketch) -> f64 {
+    if a.label != b.label {
+        return 0.0;
+    }
+    let few = |sketch: &Sketch| sketch.leaves.len().min(LEAVES);
+    let (x, y) = (&a.leaves[..few(a)], &b.leaves[..few(b)]);
+    let shared = x.iter().filter(|leaf| y.contains(leaf)).count();
+    let all = x.len().max(y.len()).max(1);
+    // Two events of one name are always a little alike: a changed event is no other event.
+    0.2 + 0.8 * shared as f64 / all as f64
+}
+
+fn between((old, new): (Vec<usize>, Vec<usize>), a: &[Sketch], b: &[Sketch]) -> Vec<Alignment> {
     if old.is_empty() || new.is_empty() || old.len() * new.len() > PAIRS {
-        let pairs = if old.len() == new.len() { old.len() } else { 0 };
-        let changed = (0..pairs).map(|n| Alignment::Changed(old[n], new[n]));
+        let pairs = old.len().min(new.len());
+        let paired = (0..pairs).map(|n| Alignment::Pair(old[n], new[n]));
         let missing = old[pairs..].iter().map(|i| Alignment::Missing(*i));
-        return changed
-            .chain(missing)
-            .chain(new[pairs..].iter().map(|j| Alignment::Extra(*j)))
-            .collect();
+        let extra = new[pairs..].iter().map(|j| Alignment::Extra(*j));
+        return paired.chain(missing).chain(extra).collect();
     }
     // best[i][j]: the most likeness that old[i..] and new[j..] can be paired to.
     let width = new.len() + 1;
@@ -125,7 +129,7 @@ fn between<T>(
         let here = alike[i * new.len() + j];
         let value = best[i * width + j];
         if here >= ALIKE && (here + best[(i + 1) * width + j + 1] - value).abs() < 1e-9 {
-            steps.push(Alignment::Changed(old[i], new[j]));
+            steps.push(Alignment::Pair(old[i], new[j]));
             (i, j) = (i + 1, j + 1);
         } else if (best[(i + 1) * width + j] - value).abs() < 1e-9 {
             steps.push(Alignment::Missing(old[i]));

@@ -16,7 +16,6 @@ mod upstream;
 
 use std::collections::BTreeMap;
 
-pub use align::{Alignment, align};
 pub use sse::{Event, parse as parse_events};
 
 use crate::{
@@ -33,7 +32,13 @@ pub struct Comparison {
     pub findings: Vec<Finding>,
     /// Planes that could not be compared, and why.
     pub not_compared: BTreeMap<Plane, String>,
+    /// Differences beyond [`FINDINGS`] per plane.
+    pub dropped: u64,
 }
+
+/// Differences of one plane that are kept. Further ones are counted; where there are so many, the
+/// first ones tell enough.
+pub const FINDINGS: usize = 5_000;
 
 /// What one plane's comparator says.
 type Outcome = Result<Vec<Weighed>, String>;
@@ -65,7 +70,11 @@ pub fn compare(control: &Observation, candidate: &Observation) -> Comparison {
             None => one(plane, control, candidate),
         };
         match outcome {
-            Ok(found) => comparison.findings.extend(found.into_iter().map(|w| finding(plane, w))),
+            Ok(found) => {
+                comparison.dropped += found.len().saturating_sub(FINDINGS) as u64;
+                let kept = found.into_iter().take(FINDINGS);
+                comparison.findings.extend(kept.map(|weighed| finding(plane, weighed)));
+            }
             Err(why) => {
                 comparison.not_compared.insert(plane, why);
             }

@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use super::align::{Alignment, align};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::align::{Alignment, Sketch, align};
 use crate::{
     difference::{Difference, DifferenceKind},
     json::compare_json,
@@ -115,11 +117,11 @@ pub(super) fn compare(control: &[Event], candidate: &[Event]) -> Vec<Difference>
         format!("/events/{index}:{}", crate::json::escape(event.label()))
     };
     let mut found = Vec::new();
-    for step in align(control, candidate, same, likeness) {
+    let sketches = |events: &[Event]| -> Vec<Sketch> { events.iter().map(sketch).collect() };
+    for step in align(&sketches(control), &sketches(candidate)) {
         match step {
-            Alignment::Same(_, _) => {}
-            Alignment::Changed(i, j) => {
-                found.extend(inside(&at(i, &control[i]), &control[i], &candidate[j]))
+            Alignment::Pair(i, j) => {
+                found.extend(inside(&at(i, &control[i]), &control[i], &candidate[j]));
             }
             Alignment::Missing(i) => {
                 found.push(Difference::missing(at(i, &control[i]), control[i].value()));
@@ -133,6 +135,9 @@ pub(super) fn compare(control: &[Event], candidate: &[Event]) -> Vec<Difference>
 }
 
 fn inside(path: &str, a: &Event, b: &Event) -> Vec<Difference> {
+    if a == b {
+        return Vec::new();
+    }
     let mut found = compare_json(&a.value(), &b.value());
     for difference in &mut found {
         // Members of the data are what one looks for; the envelope is told apart by `~`.
@@ -147,6 +152,12 @@ fn inside(path: &str, a: &Event, b: &Event) -> Vec<Difference> {
 
 /// An event that is missing at one place and extra at another has moved.
 fn moved(mut found: Vec<Difference>) -> Vec<Difference> {
+    // Where so much is missing, nothing has simply moved.
+    const MOST: usize = 100;
+    let missing = found.iter().filter(|d| d.kind == DifferenceKind::Missing).count();
+    if missing == 0 || missing > MOST {
+        return found;
+    }
     let mut index = 0;
     while index < found.len() {
         let (kind, control) = (found[index].kind, found[index].control.clone());
@@ -166,38 +177,41 @@ fn moved(mut found: Vec<Difference>) -> Vec<Difference> {
     found
 }
 
-fn same(a: &Event, b: &Event) -> bool {
-    a == b || (a.label() == b.label() && compare_json(&a.value(), &b.value()).is_empty())
+fn sketch(event: &Event) -> Sketch {
+    let mut leaves = Vec::new();
+    walk(0, &event.value(), &mut leaves);
+    // By hash, so that the first few are a fair choice of all.
+    leaves.sort_unstable();
+    Sketch { label: hash(&event.label()), leaves }
 }
 
-/// 0 (nothing alike) to 1 (the same); events of different labels are never alike.
-fn likeness(a: &Event, b: &Event) -> f64 {
-    if a.label() != b.label() {
-        return 0.0;
-    }
-    let (mut x, mut y) = (Vec::new(), Vec::new());
-    leaves("", &a.data, &mut x);
-    leaves("", &b.data, &mut y);
-    let shared = x.iter().filter(|leaf| y.contains(leaf)).count();
-    let all = x.len().max(y.len()).max(1);
-    // Two events of one label are always a little alike: a changed event is no other event.
-    0.2 + 0.8 * shared as f64 / all as f64
-}
-
-fn leaves(path: &str, value: &Value, found: &mut Vec<(String, String)>) {
-    const MOST: usize = 64;
+/// Paths and values of leaves as hashes. Numbers that are equal hash equally.
+fn walk(path: u64, value: &Value, found: &mut Vec<(u64, u64)>) {
     match value {
-        _ if found.len() >= MOST => {}
-        Value::Object(members) => {
+        Value::Object(members) if !members.is_empty() => {
             for (name, value) in members {
-                leaves(&format!("{path}/{name}"), value, found);
+                walk(hash(&(path, name)), value, found);
             }
         }
-        Value::Array(members) => {
+        Value::Array(members) if !members.is_empty() => {
             for (index, value) in members.iter().enumerate() {
-                leaves(&format!("{path}/{index}"), value, found);
+                walk(hash(&(path, index)), value, found);
             }
         }
-        leaf => found.push((path.to_owned(), leaf.to_string())),
+        Value::Number(number) => {
+            let text = match (number.as_i128(), number.as_f64()) {
+                (Some(whole), _) => whole.to_string(),
+                (None, Some(other)) => other.to_string(),
+                (None, None) => number.to_string(),
+            };
+            found.push((path, hash(&(path, 'n', text))));
+        }
+        leaf => found.push((path, hash(&(path, leaf.to_string())))),
     }
+}
+
+fn hash(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }

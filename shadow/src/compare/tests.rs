@@ -246,3 +246,32 @@ fn keys_named_after_random_ids_are_paired() {
     let all: Vec<_> = found.iter().map(|f| f.group.as_str()).collect();
     assert_eq!(all, ["/request_detail:item:{request}/value"]);
 }
+
+/// A long stream whose every event holds an id made up per run.
+fn chunks(id: &str, texts: impl Iterator<Item = usize>) -> Observation {
+    let mut side = example::streamed();
+    let body: String = texts
+        .map(|n| {
+            format!("data: {{\"id\":\"{id}\",\"n\":{n},\"choices\":[{{\"delta\":{{}}}}]}}\n\n")
+        })
+        .collect();
+    side.response.as_mut().unwrap().body = body.into();
+    side
+}
+
+#[test]
+fn noise_in_every_event_does_not_hide_a_lost_one() {
+    let control = chunks("chatcmpl-a", 0..3_000);
+    let candidate = chunks("chatcmpl-b", (0..3_000).filter(|n| *n != 1_500));
+    let started = std::time::Instant::now();
+    let found = compare(&control, &candidate).findings;
+    let missing: Vec<_> = found
+        .iter()
+        .filter(|f| f.difference.kind == Kind::Missing)
+        .map(|f| f.difference.path.as_str())
+        .collect();
+    assert_eq!(missing, ["/events/1500:message"]);
+    assert!(found.iter().filter(|f| f.group == "/events/message/id").count() == 2_999);
+    assert_eq!(found.len(), 3_000);
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+}

@@ -14,7 +14,7 @@ use crate::{
     gates::{Gate, GateSettings, all_green, evaluate},
     observation::Source,
     rules::Rules,
-    tally::{CellKey, Tally},
+    tally::{CellKey, Latency, Tally},
 };
 
 /// Widest line of a report.
@@ -39,6 +39,8 @@ pub struct Report {
     pub hours: u64,
     /// By strength of the evidence.
     pub sources: BTreeMap<Source, u64>,
+    /// The legacy service's time to the first byte and to the end, each median and 95 %, in ms.
+    pub timing: Option<[[f64; 2]; 2]>,
     /// Requests that should have been compared and were not, by reason.
     pub dropped: BTreeMap<String, u64>,
     /// Agreement by plane.
@@ -141,6 +143,7 @@ impl Report {
             last_ms: tally.hours.last_ms,
             hours: tally.hours.covered(),
             sources: tally.sources.clone(),
+            timing: timing(tally),
             dropped: tally.dropped.clone(),
             planes: planes(tally),
             differs: mismatches
@@ -180,6 +183,14 @@ impl Report {
     pub fn screen(&self) -> String {
         screen::render(self)
     }
+}
+
+fn timing(tally: &Tally) -> Option<[[f64; 2]; 2]> {
+    let both = |latency: &Latency| {
+        let whole = |ms: f64| (ms * 10.0).round() / 10.0;
+        Some([whole(latency.quantile_ms(0.5)?), whole(latency.quantile_ms(0.95)?)])
+    };
+    Some([both(&tally.ttfb)?, both(&tally.total)?])
 }
 
 fn planes(tally: &Tally) -> Vec<PlaneLine> {

@@ -39,6 +39,12 @@ fn seen(report: &Report, lines: &mut Vec<String>) {
             report.sources.iter().rev().map(|(s, n)| format!("{} {n}", s.name())).collect();
         lines.push(format!("Evidence: {}", sources.join(", ")));
     }
+    if let Some([[first, late_first], [end, late_end]]) = report.timing {
+        lines.push(format!(
+            "Legacy service: first byte {first:.0} ms (95 % {late_first:.0}), \
+             end {end:.0} ms (95 % {late_end:.0})"
+        ));
+    }
     if !report.dropped.is_empty() {
         let all: u64 = report.dropped.values().sum();
         let why: Vec<_> = report.dropped.iter().map(|(why, n)| format!("{why} {n}")).collect();

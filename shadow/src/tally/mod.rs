@@ -5,6 +5,7 @@
 
 mod cell;
 mod group;
+mod latency;
 mod list;
 mod window;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use cell::{Cell, CellKey, Coverage, OutcomeClass, Share};
 pub use group::{Group, GroupKey};
+pub use latency::Latency;
 pub use window::Hours;
 
 use crate::{
@@ -70,6 +72,10 @@ pub struct Tally {
     pub hours: Hours,
     /// By strength of the evidence.
     pub sources: BTreeMap<Source, u64>,
+    /// The control's time to the first byte.
+    pub ttfb: Latency,
+    /// The control's time to the end.
+    pub total: Latency,
     /// By plane.
     pub planes: BTreeMap<Plane, PlaneCounts>,
     /// Why planes were not compared, as `plane: why`.
@@ -100,6 +106,8 @@ impl Tally {
         self.agreeing += u64::from(verdict.agrees());
         self.money += u64::from(verdict.money());
         self.hours.note(at);
+        self.ttfb.note(control.timing.ttfb_us);
+        self.total.note(control.timing.total_us);
         *self.sources.entry(verdict.source).or_default() += 1;
         for (plane, outcome) in &verdict.planes {
             let counts = self.planes.entry(*plane).or_default();
@@ -183,6 +191,8 @@ impl Tally {
         self.agreeing += other.agreeing;
         self.money += other.money;
         self.hours.merge(&other.hours);
+        self.ttfb.merge(&other.ttfb);
+        self.total.merge(&other.total);
         for (source, n) in &other.sources {
             *self.sources.entry(*source).or_default() += n;
         }
