@@ -76,8 +76,8 @@ impl Memory {
             args.iter().map(|word| Bytes::copy_from_slice(word)).collect::<Vec<Bytes>>()
         };
         let commands: Vec<Vec<Bytes>> = commands.iter().map(words).collect();
-        // A transaction or script is undone when it lacks a key; only then must its commands be one
-        // batch, so batches end after each of them.
+        // One load for all; after that each command stands alone, so that a script which lacks a key is
+        // undone without those before it.
         let needs = self.engine.lock().needs(&commands);
         self.load(needs).await?;
         let mut replies: Vec<Resp> = Vec::with_capacity(commands.len());
