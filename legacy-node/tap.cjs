@@ -45,15 +45,18 @@ function debug(...words) {
 
 function fault(error) {
   try {
-    stats.faults += 1
+    const trace = frameStart >= 0 ? frameTrace : als.getStore()
     if (frameStart >= 0) {
-      at = frameStart
-      frameStart = -1
+      endFrame(true)
     }
-    debug('fault', stats.faults, error && error.stack)
     if (tracking && socket) {
-      spoil(als.getStore(), 'fault')
+      spoil(trace, error === FULL ? 'overflow' : 'fault')
     }
+    if (error === FULL) {
+      return
+    }
+    stats.faults += 1
+    debug('fault', stats.faults, error && error.stack)
     if (stats.faults >= FAULTS_MAX && !dead) {
       dead = true
       stop()
@@ -63,6 +66,17 @@ function fault(error) {
     }
   } catch {
     dead = true
+  }
+}
+
+/** `act` for a timer or an event of its own, where nobody else would catch what it throws. */
+function guarded(act) {
+  return (value) => {
+    try {
+      act(value)
+    } catch (error) {
+      fault(error)
+    }
   }
 }
 
@@ -77,37 +91,68 @@ let slab = Buffer.allocUnsafeSlow(SLAB)
 let from = 0 // start of what is not queued yet
 let at = 0 // end of what is written
 let frameStart = -1
+let frameTrace = null // whose frame that is
+let home = null // where writing goes on after a frame with a slab of its own
 let queue = [] // full slabs that the socket has not taken
 let buffered = 0 // bytes queued or on their way in the socket
 let armed = false
+const FULL = new Error('more than may be buffered')
 
-/** Makes room; a frame that outgrows its slab moves to a larger one. */
+/** Makes room. A long frame gets a slab of its own, lest it leaves half-empty ones behind. */
 function need(bytes) {
   if (at + bytes <= slab.length) {
     return
   }
   const start = frameStart >= 0 ? frameStart : at
-  const begun = at - start
-  const next = Buffer.allocUnsafeSlow(Math.max(SLAB, 2 * (begun + bytes)))
+  const size = at - start + bytes
+  if (buffered + size > settings.maxBuffered + RESERVE) {
+    throw FULL
+  }
+  const long = size > SLAB / 2
+  const next = Buffer.allocUnsafeSlow(long ? (home ? 2 * size : size + 1024) : SLAB)
   slab.copy(next, 0, start, at)
-  at = start
-  cut()
+  if (long) {
+    home = home || { slab, from, at: start }
+  } else {
+    const begun = at - start
+    at = start
+    cut()
+    at = start + begun
+  }
+  at -= start
   slab = next
   from = 0
-  at = begun
   frameStart = frameStart >= 0 ? 0 : -1
 }
 
-/** Queues the whole frames of the slab. */
+/** Queues what is finished in the slab. */
 function cut() {
   if (at > from) {
-    queue.push(slab.subarray(from, at))
-    buffered += at - from
+    enqueue(slab.subarray(from, at))
     from = at
   }
 }
 
-function open(type) {
+function enqueue(part) {
+  queue.push(part)
+  buffered += part.length
+}
+
+/** Ends the frame: returns it when it has a slab of its own; `undo` takes it back. */
+function endFrame(undo) {
+  const own = home && slab.subarray(0, at)
+  if (home) {
+    ;({ slab, from, at } = home)
+    home = null
+  } else if (undo) {
+    at = frameStart
+  }
+  frameStart = -1
+  return own
+}
+
+function open(type, trace) {
+  frameTrace = trace
   need(64)
   frameStart = at
   slab[at + 4] = type.charCodeAt(0)
@@ -156,14 +201,9 @@ function line(type, number) {
 function close(trace, reserve) {
   const limit = settings.maxBuffered + (reserve ? RESERVE : 0)
   slab.writeUInt32BE(at - frameStart - 4, frameStart)
-  if (buffered + (at - from) > limit) {
-    at = frameStart
-    frameStart = -1
-    if (slab.length > SLAB) {
-      cut() // a slab made for the frame that did not fit goes away
-      slab = Buffer.allocUnsafeSlow(SLAB)
-      from = at = 0
-    }
+  const total = buffered + (at - from) + (home ? home.at - home.from : 0)
+  const own = endFrame(total > limit)
+  if (total > limit) {
     if (reserve) {
       socket.destroy() // not even notes fit: begin anew
     } else {
@@ -171,15 +211,18 @@ function close(trace, reserve) {
     }
     return
   }
-  frameStart = -1
+  if (own) {
+    cut()
+    enqueue(own)
+  }
   arm()
-  if (at - from >= SLAB / 2) {
+  if (own || at - from >= SLAB / 2) {
     flush()
   }
 }
 
 function json(type, trace, sub, value, reserve) {
-  open(type)
+  open(type, trace)
   if (trace) {
     u32(trace.number)
   }
@@ -197,7 +240,7 @@ function body(type, exchange, chunk, encoding) {
       ? Buffer.from(chunk, typeof encoding === 'string' ? encoding : 'utf8')
       : chunk
   for (let begin = 0; begin < data.length && reporting(exchange.trace); begin += PART) {
-    open(type)
+    open(type, exchange.trace)
     u32(exchange.trace.number)
     u32(exchange.number)
     bytes(data.subarray(begin, begin + PART))
@@ -213,6 +256,7 @@ function flush() {
       buffered -= own === socket ? part.length : 0
     })
     if (blocked) {
+      clearTimeout(stall)
       stall = setTimeout(() => own.destroy(), STALL_MS).unref()
     }
   }
@@ -225,15 +269,11 @@ function arm() {
   }
 }
 
-function tick() {
+const tick = guarded(() => {
   armed = false
-  try {
-    settle()
-    flush()
-  } catch (error) {
-    fault(error)
-  }
-}
+  settle()
+  flush()
+})
 
 // === Connection ===
 
@@ -255,19 +295,20 @@ function connect() {
   blocked = true // until it is connected
   own.unref()
   own.on('error', (error) => debug(error.message))
-  own.on('connect', () => {
-    delay = 100
+  const ready = guarded(() => {
     connected = true
     blocked = false
     stats.connections += 1
     json('H', null, 0, { v: 1, pid: process.pid, node: process.version }, true)
     flush()
   })
-  own.on('drain', () => {
+  own.on('connect', ready)
+  const drained = guarded(() => {
     blocked = false
     clearTimeout(stall)
     flush()
   })
+  own.on('drain', drained)
   own.on('data', (data) => {
     try {
       input = receive(Buffer.concat([input, data]))
@@ -276,7 +317,7 @@ function connect() {
       own.destroy()
     }
   })
-  own.on('close', () => {
+  const closed = guarded(() => {
     clearTimeout(stall)
     stop(true)
     socket = null
@@ -284,11 +325,14 @@ function connect() {
     buffered = 0
     from = at = 0
     slab = Buffer.allocUnsafeSlow(SLAB)
+    home = null
+    frameStart = -1
     if (!dead) {
-      setTimeout(connect, delay).unref()
       delay = connected ? 100 : Math.min(2 * delay, 5000)
+      setTimeout(guarded(connect), delay).unref()
     }
   })
+  own.on('close', closed)
 }
 
 /** Acts on the frames in `input` and returns the rest. */
@@ -467,7 +511,7 @@ function arrive(req, res) {
   unended.add(trace)
   if (!tracking) {
     tracking = true
-    idle = setInterval(rest, LINGER_MS / 8).unref()
+    idle = setInterval(guarded(rest), LINGER_MS / 8).unref()
     watchFetch()
   }
   // Events of a connection run in the context of whoever opened it; these belong to the request.
@@ -558,15 +602,15 @@ function replied(call, command, value) {
     return
   }
   call.done = true
+  pending(trace, -1)
   if (reporting(trace)) {
     const name = command.name.toLowerCase()
-    open('r')
+    open('r', trace)
     u32(trace.number)
     u32(number)
     reply(value, STATUS.has(name) && !(name === 'set' && /^get$/i.test(command.args.slice(-1)[0])))
     close(trace)
   }
-  pending(trace, -1)
 }
 
 function sent(call, encoded) {
@@ -576,7 +620,7 @@ function sent(call, encoded) {
   }
   call.number = trace.commands += 1
   pending(trace, 1)
-  open('R')
+  open('R', trace)
   u32(trace.number)
   u32(call.number)
   slab.writeDoubleBE(Date.now(), at)
@@ -671,7 +715,7 @@ function requested(exchange) {
   if (!exchange.sent) {
     exchange.sent = true
     if (reporting(exchange.trace)) {
-      open('V')
+      open('V', exchange.trace)
       u32(exchange.trace.number)
       u32(exchange.number)
       close(exchange.trace)
@@ -689,10 +733,10 @@ function answered(exchange, status, headers) {
 function finished(exchange, failure) {
   if (!exchange.done) {
     exchange.done = true
+    pending(exchange.trace, -1)
     if (reporting(exchange.trace)) {
       json('E', exchange.trace, exchange.number, failure || { ok: true })
     }
-    pending(exchange.trace, -1)
   }
 }
 

@@ -13,6 +13,7 @@ const net = require('net')
 const os = require('os')
 const path = require('path')
 const { fork, spawn } = require('child_process')
+const scene = require('../standin/test/scene.cjs')
 
 const ROOT = path.resolve(__dirname, '../..')
 const TAP = path.join(ROOT, 'legacy-node/tap.cjs')
@@ -163,20 +164,10 @@ function request(agent, service, apiKey) {
   serial += 1
   const id = serial
   const words = `${'A line of the conversation so far, as clients send it again. '.repeat(300)}${id}`
-  const body = JSON.stringify({
-    model: 'claude-sonnet-4-20250514',
-    max_tokens: 1024,
-    stream: id % 2 === 0,
-    system: [{ type: 'text', text: 'You help.' }],
-    messages: [{ role: 'user', content: words }]
-  })
-  const headers = {
-    'content-type': 'application/json',
-    'content-length': Buffer.byteLength(body),
-    'anthropic-version': '2023-06-01',
-    'user-agent': 'bench/1',
-    'x-api-key': apiKey
-  }
+  const messages = [{ role: 'user', content: words }]
+  const body = JSON.stringify(scene.body({ stream: id % 2 === 0, messages }))
+  const length = Buffer.byteLength(body)
+  const headers = { ...scene.CLIENT, 'content-length': length, 'x-api-key': apiKey }
   if (service.share && Math.floor(id * service.share) > Math.floor((id - 1) * service.share)) {
     headers['x-crs-trace'] = `t${id}`
   }

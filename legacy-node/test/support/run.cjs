@@ -21,7 +21,7 @@ function scratch(t) {
 /** Runs `service.cjs`; `tap: false` leaves the tap out. */
 async function service(t, { socket, tap = true, env = {}, file = 'service.cjs' } = {}) {
   const args = [path.join(__dirname, file)]
-  const child = spawn(process.execPath, tap ? ['--require', TAP, ...args] : args, {
+  const child = spawn(process.execPath, ['--expose-gc', ...(tap ? ['--require', TAP] : []), ...args], {
     env: { ...process.env, NODE_OPTIONS: '', CRS_TAP_SOCKET: socket || '/nonexistent', ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc']
   })

@@ -57,7 +57,9 @@ function relay(req, res, url, payload) {
 const routes = {
   '/stats': async (req, res) => {
     const stats = process[Symbol.for('crs.tap')] || {}
-    res.end(JSON.stringify({ ...stats, rss: process.memoryUsage.rss() }))
+    global.gc()
+    const { heapUsed, external } = process.memoryUsage()
+    res.end(JSON.stringify({ ...stats, held: heapUsed + external }))
   },
   '/seen': async (req, res) => {
     const plain = { headers: req.headers, raw: req.rawHeaders, distinct: req.headersDistinct }
