@@ -138,12 +138,21 @@ pub(crate) fn is_period(word: &str) -> bool {
 pub fn normalise(key: &str) -> String {
     let words: Vec<&str> = key.split(':').collect();
     for shape in SHAPES {
+        // Most shapes are told apart by their start alone.
+        if !key.starts_with(start(shape)) {
+            continue;
+        }
         let parts: Vec<&str> = shape.split(':').collect();
         if let Some(found) = fit(&parts, &words) {
             return found.join(":");
         }
     }
     group::words(key, true)
+}
+
+/// The part of a shape before its first placeholder.
+pub(crate) fn start(shape: &str) -> &str {
+    shape.split('{').next().unwrap_or_default()
 }
 
 /// Whether amounts of money or spending limits are counted here. The path is a raw one:

@@ -74,15 +74,7 @@ impl Capture {
             redactor.value(base);
         }
         for finding in &mut self.verdict.findings {
-            let difference = &mut finding.difference;
-            for value in [&mut difference.control, &mut difference.candidate].into_iter().flatten()
-            {
-                // Under the name it stands, so that a text is known as one.
-                let name = difference.path.rsplit('/').next().unwrap_or_default().to_owned();
-                let mut named = serde_json::json!({ (name.as_str()): value.take() });
-                redactor.value(&mut named);
-                *value = named.get_mut(&name).map(serde_json::Value::take).unwrap_or_default();
-            }
+            redactor.finding(finding);
         }
     }
 

@@ -42,10 +42,14 @@ fn paired(control: &Value, candidate: Value) -> Value {
         ["request_detail:index:day:{date}", "concurrency:{id}", "concurrency:console_account:{id}"];
     let Value::Object(a) = control else { return candidate };
     let Value::Object(mut b) = candidate else { return candidate };
+    let has = |key: &str, shape: &str| {
+        key.starts_with(keys::start(shape)) && keys::normalise(key) == shape
+    };
     for shape in KEYS {
-        pair(a, &mut b, |key| keys::normalise(key) == shape);
+        pair(a, &mut b, |key| has(key, shape));
     }
-    for (key, change) in b.iter_mut().filter(|(key, _)| MEMBERS.contains(&&*keys::normalise(key))) {
+    let members = |key: &String| MEMBERS.iter().any(|shape| has(key, shape));
+    for (key, change) in b.iter_mut().filter(|(key, _)| members(key)) {
         let theirs = a.get(key).and_then(|change| change.get("members"));
         if let (Some(Value::Object(theirs)), Some(Value::Object(own))) =
             (theirs, change.get_mut("members"))

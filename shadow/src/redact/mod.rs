@@ -73,8 +73,9 @@ impl Redactor {
         secrets::url(url)
     }
 
-    /// A body: JSON, event stream or text. One that is no text is kept only as its length when
-    /// prompts are to be replaced, since nobody can look into it.
+    /// A body: JSON, event stream or text. When prompts are to be replaced, a body that is no text is
+    /// kept as its length only, and other text (also JSON that was cut) becomes letters, since nobody
+    /// can tell what is content in it. Decode compressed bodies before.
     pub fn body(&self, body: &mut Body) {
         let left_out = body.left_out();
         let Some(text) = body.text() else {
@@ -89,8 +90,10 @@ impl Redactor {
             self.value(&mut value);
             // Spelling survives when nothing had to be replaced.
             if before == value { text.to_owned() } else { value.to_string() }
-        } else {
+        } else if is_stream(text) {
             text.split_inclusive('\n').map(|line| self.line(line)).collect()
+        } else {
+            self.plain(&secrets::text(text))
         };
         if redacted != text {
             *body = Body::cut(redacted, left_out);
@@ -100,17 +103,41 @@ impl Redactor {
     fn line(&self, line: &str) -> String {
         let Some(rest) = line.strip_prefix("data:") else { return secrets::text(line) };
         let data = rest.trim_start_matches(' ').trim_end_matches(['\n', '\r']);
+        let end = &rest.trim_start_matches(' ')[data.len()..];
         match serde_json::from_str::<Value>(data) {
             Ok(mut value) if value.is_object() || value.is_array() => {
                 let before = value.clone();
                 self.value(&mut value);
-                if before == value {
-                    return line.to_owned();
-                }
-                let end = &rest.trim_start_matches(' ')[data.len()..];
-                format!("data: {value}{end}")
+                if before == value { line.to_owned() } else { format!("data: {value}{end}") }
             }
-            _ => secrets::text(line),
+            // `[DONE]`
+            _ if data.len() < 16 && data.starts_with('[') && data.ends_with(']') => line.to_owned(),
+            _ => format!("data: {}{end}", self.plain(&secrets::text(data))),
+        }
+    }
+
+    fn plain(&self, text: &str) -> String {
+        if self.prompts { self.stand_in(text) } else { text.to_owned() }
+    }
+
+    /// Values of a finding, by the name they stand under. A text that was cut or that stands for a
+    /// whole body cannot be looked into, so it becomes letters.
+    pub fn finding(&self, finding: &mut Finding) {
+        let path = &finding.difference.path;
+        let name = path.rsplit('/').next().unwrap_or_default().to_owned();
+        let whole = matches!(name.as_str(), "body" | "bytes");
+        let sides = [&mut finding.difference.control, &mut finding.difference.candidate];
+        for value in sides.into_iter().flatten() {
+            match value {
+                Value::String(text) if self.prompts && (whole || is_long(text)) => {
+                    *text = self.stand_in(text);
+                }
+                value => {
+                    let mut named = serde_json::json!({ (name.as_str()): value.take() });
+                    self.value(&mut named);
+                    *value = named.get_mut(&name).map(Value::take).unwrap_or_default();
+                }
+            }
         }
     }
 
@@ -138,6 +165,19 @@ impl Redactor {
         }
         letters
     }
+}
+
+/// Lines of an event stream, whatever they begin with.
+fn is_stream(text: &str) -> bool {
+    let mut starts = text.lines().take(8);
+    let marks = ["data:", "event:", "id:", "retry:", ":"];
+    starts.any(|line| marks[..2].iter().any(|mark| line.starts_with(mark)))
+        && text.lines().all(|line| line.is_empty() || marks.iter().any(|m| line.starts_with(m)))
+}
+
+/// Longer than a name, a kind or a stop reason.
+fn is_long(text: &str) -> bool {
+    text.chars().count() > 64 || text.split_whitespace().count() > 4
 }
 
 fn headers(list: &mut Headers) {

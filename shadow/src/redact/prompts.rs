@@ -25,6 +25,9 @@ const CONTENT: [&str; 14] = [
 /// Members that may hold content of any shape below them, such as a tool's input.
 const WHOLE: [&str; 4] = ["input", "args", "output", "response_content"];
 
+/// Shorter texts that look like JSON hold no content to speak of.
+const LONG: usize = 64;
+
 /// Members that name kinds and ids; they are needed to tell requests apart and are no content.
 const KEPT: [&str; 8] =
     ["type", "role", "id", "tool_use_id", "call_id", "name", "media_type", "model"];
@@ -44,6 +47,9 @@ fn walk(name: &str, inside: bool, value: &mut Value, stand_in: &impl Fn(&str) ->
                 if before != inner {
                     *text = inner.to_string();
                 }
+            } else if text.trim_start().starts_with(['{', '[']) && text.len() > LONG {
+                // JSON that was cut, such as a preview of a body.
+                *text = stand_in(text);
             }
         }
         Value::Array(members) => {

@@ -97,3 +97,45 @@ fn findings_hold_no_secrets_and_are_short() {
     assert!(!text.contains("another-secret") && !text.contains("oat01"), "{text}");
     assert!(text.len() < 12_000, "{}", text.len());
 }
+
+#[rstest]
+#[case::text("say topsecret words")]
+#[case::cut_json(r#"{"messages":[{"role":"user","content":"topsecret wor"#)]
+#[case::form("prompt=topsecret&n=1")]
+#[case::stream("event: x\ndata: topsecret words\n\n")]
+#[case::stream_json("data: {\"choices\":[{\"delta\":{\"content\":\"topsecret\"}}]}\n\n")]
+#[case::preview(r#"{"requestBody":"{\"messages\":[{\"role\":\"user\",\"content\":\"topsecret words and words and words"}"#)]
+#[case::tool(r#"{"content":[{"type":"tool_use","name":"run","input":{"command":"topsecret"}}]}"#)]
+#[case::gemini(r#"{"contents":[{"parts":[{"text":"topsecret"}]}]}"#)]
+#[case::responses(r#"{"instructions":"topsecret","input":[{"content":[{"type":"input_text","text":"topsecret"}]}]}"#)]
+fn no_prompt_is_left_in_any_kind_of_body(#[case] text: &'static str) {
+    let mut body = Body::from(text);
+    Redactor::new(true).body(&mut body);
+    assert!(!body.text().unwrap().contains("topsecret"), "{body:?}");
+    let mut kept = Body::from(text);
+    Redactor::new(false).body(&mut kept);
+    assert_eq!(kept, Body::from(text));
+}
+
+#[test]
+fn marks_of_a_stream_stay() {
+    let text = "event: x\n: comment\ndata: {\"type\":\"ping\"}\n\ndata: [DONE]\n\n";
+    let mut body = Body::from(text);
+    Redactor::new(true).body(&mut body);
+    assert_eq!(body.text().unwrap(), text);
+}
+
+#[test]
+fn findings_hold_no_prompts_when_told_so() {
+    let control = example::streamed();
+    let mut candidate = control.clone();
+    let messages = vec![r#"{"role":"user","content":"topsecret"}"#; 200].join(",");
+    candidate.upstream.as_mut().unwrap()[0].body = format!(r#"{{"messages":[{messages}]}}"#).into();
+    candidate.response.as_mut().unwrap().body = "topsecret".into();
+    let rules = crate::rules::Rules::default();
+    let mut verdict = crate::verdict::judge(&control, &candidate, &rules);
+    let redactor = Redactor::new(true);
+    verdict.findings.iter_mut().for_each(|finding| redactor.finding(finding));
+    let text = serde_json::to_string(&verdict).unwrap();
+    assert!(!text.contains("topsecret"), "{text}");
+}
