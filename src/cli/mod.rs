@@ -8,6 +8,8 @@ mod output;
 mod serve;
 mod setup;
 mod status;
+#[cfg(unix)]
+mod successor;
 
 use std::{path::Path, process::ExitCode};
 

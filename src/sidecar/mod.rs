@@ -13,3 +13,5 @@ mod inlet;
 pub mod routing;
 pub mod standing;
 pub mod tap;
+#[cfg(test)]
+mod tests;
