@@ -3,22 +3,19 @@
 use std::{pin::Pin, sync::Arc, time::Instant};
 
 use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
-use super::{App, AppState};
+use super::{App, AppState, beside::Beside, steering::Steering};
 use crate::{
     api::{
         middleware::Front,
         server::{self, Limits, Shutdown},
         service::{Facts, OwnHealth},
     },
-    sidecar::{
-        forward::Forwarder,
-        gateway::Gateway,
-        routing::{Observe, Routing},
-        standing,
-    },
+    sidecar::{forward::Forwarder, gateway::Gateway, routing::Routing, standing},
 };
 
 /// The legacy service, while it is there.
@@ -32,14 +29,23 @@ struct Legacy {
 pub(super) struct Doors {
     legacy: Option<Legacy>,
     trust_proxy: bool,
+    beside: Mutex<Option<Beside>>,
 }
 
 impl Doors {
-    pub fn new(app: &App) -> Self {
+    pub fn new(app: &App) -> anyhow::Result<Self> {
         let config = &app.config;
         let trust_proxy = config.server.trust_proxy;
-        let legacy = Forwarder::new(&config.sidecar, trust_proxy)
-            .map(|forwarder| Legacy { forwarder: Arc::new(forwarder), routing: Arc::new(Observe) });
+        let mut beside = None;
+        let legacy = match Forwarder::new(&config.sidecar, trust_proxy) {
+            None => None,
+            Some(forwarder) => {
+                let second = Beside::new(app)?;
+                let routing = Arc::new(Steering { shadow: Arc::clone(&second.shadow) });
+                beside = Some(second);
+                Some(Legacy { forwarder: Arc::new(forwarder), routing })
+            }
+        };
         if let Some(url) = &config.sidecar.legacy_url {
             tracing::info!("Forwarding to the legacy service at {}", url.text());
             tracing::info!(
@@ -47,7 +53,15 @@ impl Doors {
                  TRUST_PROXY={trust_proxy} here says whether a proxy in front of crs is believed"
             );
         }
-        Self { legacy, trust_proxy }
+        Ok(Self { legacy, trust_proxy, beside: Mutex::new(beside) })
+    }
+
+    /// Starts what works beside the requests.
+    pub fn start(&self, ending: &CancellationToken) -> anyhow::Result<()> {
+        match self.beside.lock().take() {
+            Some(beside) => beside.start(ending.clone()),
+            None => Ok(()),
+        }
     }
 
     pub fn health(&self, app: &AppState) -> Health {
@@ -88,7 +102,6 @@ impl Health {
         let warnings = self.app.warnings();
         let shown = json!({
             "version": env!("CARGO_PKG_VERSION"),
-            "pid": std::process::id(),
             "uptime": self.started.elapsed().as_secs_f64(),
             "redis": redis,
             "warnings": warnings,

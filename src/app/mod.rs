@@ -1,11 +1,14 @@
 //! Assembly: everything the service consists of, its background work, and its end.
 
 mod assembly;
+mod beside;
+mod candidate;
 mod doors;
 mod exposition;
 mod facts;
-pub mod listen;
+mod listen;
 mod settings;
+mod steering;
 
 use std::{
     sync::Arc,
@@ -19,7 +22,7 @@ use compat::{
     store::{RedisStores, Store},
     usage::{Books, Ledger},
 };
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use assembly::{Loops, Ports, assemble};
@@ -84,24 +87,21 @@ struct Background {
     sender: Arc<HttpSender>,
 }
 
-/// Serves on `listener` until `stop`, then drains and writes down what is left.
-///
-/// `serving` is called when requests are answered.
+/// Serves until `stop`, then drains and writes down what is left.
 ///
 /// # Errors
 /// When something needed at start is missing or contradictory.
 pub async fn run(
     config: Config,
-    listener: TcpListener,
     log_stats: Arc<LogStats>,
     stop: CancellationToken,
-    serving: impl FnOnce() + Send,
 ) -> anyhow::Result<()> {
     let shutdown = Shutdown { stop, cut: CancellationToken::new() };
     let (app, background) = build(config, shutdown.cut.clone())?;
+    let listener = listen::open(&app.config).await?;
     tracing::info!("Listening on http://{}", listener.local_addr()?);
     let exposition = Exposition::new(exposition(Arc::clone(&app)));
-    let doors = doors::Doors::new(&app);
+    let doors = doors::Doors::new(&app)?;
     let service = ServiceState {
         facts: Arc::clone(&app) as Arc<dyn Facts>,
         log_stats,
@@ -110,11 +110,7 @@ pub async fn run(
         exposition,
         own_health: Arc::new(doors.health(&app)),
     };
-    let front =
-        FrontSettings::new(&app.config.server, &app.config.limits, rewrite_browser_request, {
-            let clock = app.clock.clone();
-            Arc::new(move || clock.now_ms())
-        });
+    let front = front_settings(&app.config, app.clock.clone());
     let front = Front::new(front, router(Arc::clone(&app), service));
     let limits = Limits {
         max_connections: app.config.server.max_connections,
@@ -122,10 +118,10 @@ pub async fn run(
     };
     let ending = CancellationToken::new();
     let mut services = background.start(&app, &ending);
+    doors.start(&ending)?;
     let mut failed = false;
     {
         let mut served = doors.serve(listener, front, shutdown.clone(), limits);
-        serving();
         tokio::select! {
             () = &mut served => {}
             ended = services.join_next() => {
@@ -153,6 +149,11 @@ pub async fn run(
     tracing::info!("Stopped");
     anyhow::ensure!(!failed, "a background service ended");
     Ok(())
+}
+
+fn front_settings(config: &Config, clock: Clock) -> FrontSettings {
+    let now = Arc::new(move || clock.now_ms());
+    FrontSettings::new(&config.server, &config.limits, rewrite_browser_request, now)
 }
 
 /// The service on real ports.

@@ -8,8 +8,6 @@ mod output;
 mod serve;
 mod setup;
 mod status;
-#[cfg(unix)]
-mod successor;
 
 use std::{path::Path, process::ExitCode};
 

@@ -1,6 +1,6 @@
 //! The legacy service behind this one, while it is there.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use super::{ConfigError, reader::Reader};
 
@@ -23,6 +23,11 @@ pub struct SidecarConfig {
     /// `CRS_LEGACY_HEAD_TIMEOUT_SECONDS` (900): from the end of a request to its answer's first line.
     /// An answer that is not streamed takes as long as the model, and Node tries several accounts.
     pub head_timeout: Duration,
+    /// `CRS_TAP_SOCKET` (`data/crs/tap.sock`): where the tap inside of Node reports.
+    pub tap_socket: PathBuf,
+    /// `CRS_SHADOW_MEMORY_MB` (256): most memory that requests may take that wait for their second
+    /// run, in bytes. Beyond it they are dropped and counted.
+    pub shadow_room: usize,
     /// `CRS_REUSE_PORT` (false): other processes may listen on the same port at the same time.
     pub reuse_port: bool,
 }
@@ -37,6 +42,8 @@ impl SidecarConfig {
             head_timeout: Duration::from_secs(
                 reader.seconds("CRS_LEGACY_HEAD_TIMEOUT_SECONDS", 900)?,
             ),
+            tap_socket: reader.text("CRS_TAP_SOCKET", "data/crs/tap.sock").into(),
+            shadow_room: reader.count("CRS_SHADOW_MEMORY_MB", 256, 65_536)? as usize * 1024 * 1024,
             reuse_port: reader.is_true("CRS_REUSE_PORT"),
         })
     }

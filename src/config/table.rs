@@ -215,6 +215,16 @@ pub const SETTINGS: &[Setting] = &[
         "Longest wait for the first line of its answer, from the end of the request.",
     ),
     own(
+        "CRS_TAP_SOCKET",
+        "data/crs/tap.sock",
+        "Unix socket on which the tap inside of the Node service reports (legacy-node/README.md).",
+    ),
+    own(
+        "CRS_SHADOW_MEMORY_MB",
+        "256",
+        "Most memory of requests that wait to be done a second time; beyond it they are dropped and counted.",
+    ),
+    own(
         "CRS_REUSE_PORT",
         "false",
         "`true`: another `crs` may listen on the same port at the same time.",

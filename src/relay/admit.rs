@@ -4,9 +4,9 @@ use std::{borrow::Cow, sync::Arc};
 
 use compat::{relay_config::RelayConfig, store::StoreError};
 
-use super::{Call, Incoming, Relay};
+use super::{Call, Incoming, Relay, Trail};
 use crate::{
-    keys::{Ask, ClientRequest, Rejection, is_token_count},
+    keys::{Admitted, Ask, ClientRequest, Rejection, is_token_count},
     schedule::Prefetched,
 };
 
@@ -31,11 +31,32 @@ impl Relay {
         path: &str,
         session_hash: Option<&str>,
     ) -> Result<Admission, Rejection> {
+        let trail = self.trails.begin(
+            &incoming.request_id,
+            incoming.received_ms,
+            &incoming.method,
+            incoming.endpoint(),
+        );
+        let admission = self.admit_on(incoming, path, session_hash, &trail).await;
+        if let Err(rejection) = &admission {
+            trail.note("admit", format!("refused: {} {}", rejection.status(), rejection.label()));
+        }
+        admission
+    }
+
+    async fn admit_on(
+        &self,
+        incoming: Incoming,
+        path: &str,
+        session_hash: Option<&str>,
+        trail: &Trail,
+    ) -> Result<Admission, Rejection> {
         let (key, prefetched) = tokio::join!(
             self.keys.lookup(incoming.credential.as_deref()),
             self.scheduler.prefetch(session_hash),
         );
         let key = key?;
+        trail.note("admit", format!("key {}", key.id));
         let settings =
             prefetched.as_ref().ok().and_then(|read| read.snapshot().settings.as_deref());
         let config = self.config_of(settings);
@@ -58,7 +79,9 @@ impl Relay {
         };
         let admitted = self.keys.admit_limits(&key, ask).await?;
         drop(model);
-        Ok(Admission { call: Call { incoming, key, config, admitted }, prefetched })
+        trail.note("admit", held(&admitted));
+        let trail = trail.clone();
+        Ok(Admission { call: Call { incoming, key, config, admitted, trail }, prefetched })
     }
 
     /// The relay settings in `text`, parsed anew only when the text has changed.
@@ -73,4 +96,11 @@ impl Relay {
         *kept = Some((text.map(str::to_owned), Arc::clone(&config)));
         config
     }
+}
+
+/// What admission gave, in words.
+fn held(admitted: &Admitted) -> String {
+    let slot = if admitted.slot.is_some() { "a slot taken" } else { "no slot needed" };
+    let window = if admitted.window.is_some() { "counted in its window" } else { "no window" };
+    format!("admitted: {slot}, {window}")
 }

@@ -5,6 +5,7 @@ use std::{borrow::Cow, sync::Arc};
 use compat::relay_config::RelayConfig;
 use tokio_util::sync::CancellationToken;
 
+use super::Trail;
 use crate::{
     domain::{HeaderList, RequestId},
     keys::{Admitted, ApiKeySnapshot, ClientBody},
@@ -49,6 +50,8 @@ pub struct Call {
     pub config: Arc<RelayConfig>,
     /// What admission gave: slot, window, headers.
     pub admitted: Admitted,
+    /// Decisions so far.
+    pub trail: Trail,
 }
 
 impl Call {

@@ -95,6 +95,9 @@ impl Relay {
                 BindingCheck::Off
             }
         };
+        if check != BindingCheck::Off {
+            call.trail.note("choose", format!("session binding: {}", check.word()));
+        }
         if let BindingCheck::Invalid(message) = &check {
             return Err(ChoiceError::Answer(binding_refusal(403, message)));
         }
@@ -139,7 +142,10 @@ impl Relay {
             Some(Ok(read)) => read,
             _ => self.scheduler.prefetch(session.as_deref()).await?,
         };
-        let selection = self.scheduler.select(&request, prefetched).await?;
+        let mut considered = Vec::new();
+        let outcome = self.scheduler.select(&request, prefetched, &mut considered).await;
+        call.trail.chosen(session.as_deref(), &considered, &outcome);
+        let selection = outcome?;
         Ok(Chosen { selection, session })
     }
 

@@ -17,6 +17,7 @@ mod plain;
 mod pump;
 mod reply;
 mod settle;
+mod trail;
 
 use std::{ops::Deref, sync::Arc, time::Duration};
 
@@ -35,6 +36,7 @@ pub use crate::wire::body::{BodyError, RequestBody};
 pub use call::{Call, Incoming};
 pub use pump::AfterClient;
 pub use reply::{Reply, ReplyBody};
+pub use trail::{Explained, Step, Trail, Trails};
 
 use crate::{
     accounts::Accounts,
@@ -92,6 +94,8 @@ pub struct RelayParts {
 /// The pipeline.
 pub struct Relay {
     parts: RelayParts,
+    /// Why the last requests went as they did.
+    pub trails: Trails,
     /// The last parsed relay settings and the text they came from.
     config: Mutex<Option<(Option<String>, Arc<RelayConfig>)>>,
 }
@@ -99,7 +103,7 @@ pub struct Relay {
 impl Relay {
     /// A pipeline of these parts.
     pub fn new(parts: RelayParts) -> Self {
-        Self { parts, config: Mutex::default() }
+        Self { parts, trails: Trails::default(), config: Mutex::default() }
     }
 }
 

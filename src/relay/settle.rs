@@ -91,6 +91,13 @@ impl Relay {
                 tracing::warn!(key = %call.key.id, "usage is journaled but not yet in redis");
             }
         }
+        call.trail.note(
+            "settle",
+            format!(
+                "{model}: {} in, {} out, {} cache written, {} cache read; cost {}",
+                usage.input, usage.output, usage.cache_create, usage.cache_read, booked.real_cost
+            ),
+        );
         tracing::debug!(
             request_id = %incoming.request_id,
             key = %call.key.id,

@@ -28,6 +28,16 @@ pub enum BindingCheck {
 }
 
 impl BindingCheck {
+    /// For explanations.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::New => "first request of the session",
+            Self::Bound(_) => "bound",
+            Self::Invalid(_) => "bound to an account that is gone or broken",
+        }
+    }
+
     /// The account that selection must use.
     pub fn forced(&self) -> Option<ForcedAccount<'_>> {
         match self {

@@ -15,7 +15,7 @@ use compat::{
 };
 
 use super::{
-    Decision, Effect, Rules, SelectError, SelectRequest, Selection,
+    Considered, Decision, Effect, Rules, SelectError, SelectRequest, Selection,
     decide::{SHARED, decide, needs},
 };
 use crate::domain::AnomalySink;
@@ -82,7 +82,7 @@ impl Scheduler {
     }
 
     /// Chooses an account. Without waiting for Redis when the prefetched state suffices, which it does
-    /// for every kind of request seen within the last minute.
+    /// for every kind of request seen within the last minute. What was looked at goes to `considered`.
     ///
     /// # Errors
     /// When no account can serve, or Redis does not answer.
@@ -90,6 +90,7 @@ impl Scheduler {
         &self,
         request: &SelectRequest<'_>,
         prefetched: Prefetched,
+        considered: &mut Vec<Considered>,
     ) -> Result<Selection, SelectError> {
         let Prefetched { mut snapshot, mut stuck, read_at } = prefetched;
         if read_at.elapsed() > PREFETCH_LIFETIME {
@@ -120,7 +121,8 @@ impl Scheduler {
                 })?
             }
         };
-        let Decision { result, effects, .. } = decision;
+        let Decision { result, effects, trace } = decision;
+        *considered = trace;
         self.carry_out(effects).await;
         if let Ok(selection) = &result {
             tracing::debug!(account = %selection.account.id, via = ?selection.via, "account selected");

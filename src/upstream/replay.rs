@@ -141,6 +141,18 @@ fn answer(recorded: Recorded, decode: bool, pace: Pace) -> Result<UpstreamRespon
     Ok(UpstreamResponse { status, headers, body })
 }
 
+/// A body without its content encoding; as it is when the encoding is not known. What is broken off
+/// inside the encoding ends there.
+pub async fn decoded(encoding: &str, body: Bytes) -> Bytes {
+    let Some(coding) = Coding::named(encoding) else { return body };
+    let mut plain = Vec::new();
+    let mut chunks = coding.decode(stream::iter([Ok(body)]).boxed());
+    while let Some(Ok(chunk)) = chunks.next().await {
+        plain.extend_from_slice(&chunk);
+    }
+    plain.into()
+}
+
 /// A failure by the runtime's own code.
 fn failure(code: Option<&str>, message: String) -> SendError {
     let (kind, code) = match code {

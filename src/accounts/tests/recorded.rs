@@ -215,7 +215,7 @@ async fn official(case: &Case, room: &Room) -> Option<Value> {
         forced: None,
     };
     let prefetched = scheduler.prefetch(request.session_hash).await.unwrap();
-    let selection = scheduler.select(&request, prefetched).await.ok()?;
+    let selection = scheduler.select(&request, prefetched, &mut Vec::new()).await.ok()?;
     let snapshot = room.pool.current().unwrap();
     let agent = case.headers.get("user-agent").map(String::as_str);
     let ready = room.accounts.official_ready(&selection.account, &snapshot, agent).await.ok()?;

@@ -11,10 +11,9 @@ mod tests;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use futures_util::FutureExt;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::Semaphore,
     time::sleep,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -31,8 +30,6 @@ pub const IDLE: Duration = Duration::from_secs(605);
 pub const HEAD_TIME: Duration = Duration::from_secs(60);
 /// Wait after a failed accept, doubled up to the second figure.
 const ACCEPT_BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
-/// Most connections taken from the backlog after `stop`; the socket may be another process's too.
-const LAST_ACCEPTED: usize = 1024;
 /// What streams get to end themselves after `cut`.
 const CUT_GRACE: Duration = Duration::from_secs(5);
 
@@ -89,19 +86,6 @@ pub async fn run(
     let connections = TaskTracker::new();
     let drop_all = CancellationToken::new();
     let mut backoff = ACCEPT_BACKOFF.0;
-    let begin = |stream: TcpStream, peer, slot: OwnedSemaphorePermit| {
-        let (front, stop, drop_all) = (front.clone(), shutdown.stop.clone(), drop_all.clone());
-        // Supervised by the tracker, which the drain waits for.
-        connections.spawn(async move {
-            // Small writes (events of a stream) must not wait for each other.
-            let _ = stream.set_nodelay(true);
-            tokio::select! {
-                () = front.serve(stream, peer, stop) => {}
-                () = drop_all.cancelled() => {}
-            }
-            drop(slot);
-        });
-    };
     loop {
         let accepted = tokio::select! {
             () = shutdown.stop.cancelled() => break,
@@ -118,14 +102,17 @@ pub async fn run(
             }
         };
         backoff = ACCEPT_BACKOFF.0;
-        begin(stream, peer, slot);
-    }
-    // Who waits in the backlog was let in by the system; closing the socket would reset them.
-    for _ in 0..LAST_ACCEPTED {
-        let Some(Ok((stream, peer, slot))) = accept(&listener, &slots).now_or_never() else {
-            break;
-        };
-        begin(stream, peer, slot);
+        let (front, stop, drop_all) = (front.clone(), shutdown.stop.clone(), drop_all.clone());
+        // Supervised by the tracker, which the drain waits for.
+        connections.spawn(async move {
+            // Small writes (events of a stream) must not wait for each other.
+            let _ = stream.set_nodelay(true);
+            tokio::select! {
+                () = front.serve(stream, peer, stop) => {}
+                () = drop_all.cancelled() => {}
+            }
+            drop(slot);
+        });
     }
     drop(listener);
     drain(&connections, &shutdown.cut, &drop_all, limits.drain).await;
@@ -134,7 +121,7 @@ pub async fn run(
 async fn accept(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+) -> io::Result<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
     let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
     let (stream, peer) = listener.accept().await?;
     Ok((stream, peer, slot))

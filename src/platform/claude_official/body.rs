@@ -21,14 +21,19 @@ const DEVICE_ID: &str = "6d80b607905bb422a7713b6131219e2c9f3b5682ec0a6c3a7ed192e
 /// Most `cache_control` marks the vendor accepts.
 const MAX_CACHE_MARKS: usize = 4;
 
-/// Applies the rules.
-pub(super) fn transform(call: &Call<'_>) -> (Bytes, Option<ToolNames>) {
+/// Applies the rules, and names those that changed something.
+pub(super) fn transform(call: &Call<'_>) -> (Bytes, Option<ToolNames>, Vec<&'static str>) {
+    let mut rules = Vec::new();
     let root = call.body.root();
     let mut tree = Tree::Raw(root);
     let seen = Survey::of(root.get("messages"));
 
     answer_orphans(&mut tree, root.get("messages"));
+    if tree.as_raw().is_none() {
+        rules.push("unanswered tool calls answered");
+    }
     if seen.ttl {
+        rules.push("cache ttl removed");
         edit_blocks(&mut tree, has_ttl, |block| {
             strip_ttl(block);
             true
@@ -37,26 +42,34 @@ pub(super) fn transform(call: &Call<'_>) -> (Bytes, Option<ToolNames>) {
     let mut system = System::of(root.get("system"));
     system.strip_ttl();
     if !call.from_claude_code {
+        rules.push("system prompt replaced, its text moved into the first exchange");
         let instructions = system.text();
         system = System::Line;
         prepend_instructions(&mut tree, &instructions);
     }
     system.drop_billing_header();
+    if seen.cache_marks > MAX_CACHE_MARKS {
+        rules.push("cache marks limited");
+    }
     limit_cache_marks(&mut tree, &mut system, seen.cache_marks);
     system.apply_configured(call.system_prompt);
     system.store(&mut tree, root.get("system"));
     if root.get("top_p").is_some_and(|value| value.kind() != Kind::Null) {
+        rules.push("top_p removed");
         tree.remove("top_p");
     }
     rewrite_user_id(&mut tree, root.get("metadata"), call);
     let names = if call.from_claude_code { None } else { rename_tools(&mut tree, root, call) };
+    if names.is_some() {
+        rules.push("tools renamed");
+    }
 
     if tree.as_raw().is_some() {
-        return (call.body.bytes().clone(), names);
+        return (call.body.bytes().clone(), names, rules);
     }
     let mut out = Vec::with_capacity(call.body.bytes().len() + 1024);
     tree.write(&mut out);
-    (out.into(), names)
+    (out.into(), names, rules)
 }
 
 /// What one walk over the messages found.

@@ -85,6 +85,8 @@ pub struct Built {
     pub request: BuiltRequest,
     /// How to change tool names back; `None` when none was changed.
     pub tool_names: Option<ToolNames>,
+    /// Rules that changed the body, in their order.
+    pub rules: Vec<&'static str>,
     /// JSON for `fmt_claude_req:stainless_headers:<id>` (`SET NX`), when the request carries enough
     /// of these headers.
     pub fingerprint: Option<String>,
@@ -92,12 +94,12 @@ pub struct Built {
 
 /// Builds the upstream request.
 pub fn build(call: &Call<'_>) -> Built {
-    let (body, tool_names) = body::transform(call);
+    let (body, tool_names, rules) = body::transform(call);
     let (headers, fingerprint) = headers::compose(call, body.len());
     let path = match call.endpoint {
         Endpoint::Messages => "/v1/messages",
         Endpoint::CountTokens => "/v1/messages/count_tokens",
     };
     let request = BuiltRequest { url: format!("{BASE}{path}?beta=true"), headers, body };
-    Built { request, tool_names, fingerprint }
+    Built { request, tool_names, rules, fingerprint }
 }

@@ -5,7 +5,7 @@ mod stream;
 
 use compat::record::ModelMap;
 
-use super::{Call, Relay, choose::Chosen, failure::Failure};
+use super::{Call, Relay, choose::Chosen, failure::Failure, official::sent};
 use crate::{
     accounts::{Slot, SlotError},
     domain::ProxyConfig,
@@ -67,7 +67,8 @@ impl Relay {
         })
         .map_err(|error| SendError::new(SendErrorKind::Invalid, error.to_string()))?;
         let request = built.request;
-        self.sender
+        let answered = self
+            .sender
             .send(UpstreamRequest {
                 method: http::Method::POST,
                 url: request.url,
@@ -77,7 +78,9 @@ impl Relay {
                 idle_timeout: self.settings.request_timeout,
                 decode_body: true,
             })
-            .await
+            .await;
+        call.trail.note("send", sent(&answered));
+        answered
     }
 }
 

@@ -83,7 +83,7 @@ impl Relay {
     /// refused the first form.
     fn build(&self, call: &Call, prepared: &Prepared, endpoint: Endpoint, suffixed: bool) -> Built {
         let ready = &prepared.ready;
-        official::build(&official::Call {
+        let built = official::build(&official::Call {
             body: &call.incoming.body,
             headers: &call.incoming.headers,
             account: &ready.account,
@@ -99,17 +99,27 @@ impl Relay {
             } else {
                 ToolNaming::Pascal
             },
-        })
+        });
+        let client = if prepared.from_claude_code { "Claude Code" } else { "another client" };
+        let rules = if built.rules.is_empty() {
+            "body unchanged".to_owned()
+        } else {
+            built.rules.join("; ")
+        };
+        call.trail.note("build", format!("from {client}; {rules}"));
+        built
     }
 
     /// One exchange with the vendor, up to the reply's head.
     async fn exchange(
         &self,
+        call: &Call,
         prepared: &Prepared,
         built: &Built,
     ) -> Result<UpstreamResponse, SendError> {
         let request = &built.request;
-        self.sender
+        let answered = self
+            .sender
             .send(UpstreamRequest {
                 method: http::Method::POST,
                 url: request.url.clone(),
@@ -119,18 +129,21 @@ impl Relay {
                 idle_timeout: self.settings.request_timeout,
                 decode_body: true,
             })
-            .await
+            .await;
+        call.trail.note("send", sent(&answered));
+        answered
     }
 
     /// As [`Relay::exchange`], with the retries of a 403 on the same account; `retries` counts them.
     async fn exchange_with_retries(
         &self,
+        call: &Call,
         prepared: &Prepared,
         built: &Built,
         retries: &mut u32,
     ) -> Result<UpstreamResponse, SendError> {
         loop {
-            let response = self.exchange(prepared, built).await?;
+            let response = self.exchange(call, prepared, built).await?;
             if response.status != 403 || *retries == FORBIDDEN_RETRIES {
                 return Ok(response);
             }
@@ -139,6 +152,14 @@ impl Relay {
             drop(response);
             tokio::time::sleep(self.settings.forbidden_pause).await;
         }
+    }
+}
+
+/// An exchange, in words.
+pub(super) fn sent(answered: &Result<UpstreamResponse, SendError>) -> String {
+    match answered {
+        Ok(response) => format!("the vendor answered {}", response.status),
+        Err(error) => format!("no answer: {error}"),
     }
 }
 

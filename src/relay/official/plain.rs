@@ -61,7 +61,7 @@ impl Relay {
         loop {
             let built = self.build(call, prepared, endpoint, suffixed);
             self.note_fingerprint(prepared, &built).await;
-            let response = self.exchange_with_retries(prepared, &built, &mut 0).await?;
+            let response = self.exchange_with_retries(call, prepared, &built, &mut 0).await?;
             let (status, headers) = (response.status, response.headers);
             let mut body = read_all(response.body).await?;
             if let Some(names) = &built.tool_names {

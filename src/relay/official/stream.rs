@@ -78,7 +78,7 @@ impl Relay {
         loop {
             let built = self.build(call, prepared, Endpoint::Messages, suffixed);
             self.note_fingerprint(prepared, &built).await;
-            let response = self.exchange_with_retries(prepared, &built, &mut retries).await?;
+            let response = self.exchange_with_retries(call, prepared, &built, &mut retries).await?;
             if response.status == 200 {
                 return Ok((built, Opened::Events(response)));
             }

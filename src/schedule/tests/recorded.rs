@@ -174,7 +174,7 @@ async fn run(case: &Case, recording: &Recording, store: &Arc<dyn Store>) -> Resu
         }),
     };
     let prefetched = scheduler.prefetch(request.session_hash).await.unwrap();
-    let answer = match scheduler.select(&request, prefetched).await {
+    let answer = match scheduler.select(&request, prefetched, &mut Vec::new()).await {
         Ok(selection) => Outcome {
             account_id: Some(selection.account.id.to_string()),
             account_type: Some(selection.kind().as_str().to_owned()),

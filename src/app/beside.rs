@@ -1,0 +1,128 @@
+//! The shadow side of a sidecar: its tap, its second runs on threads of their own, and what it keeps.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use compat::{
+    clock::Clock,
+    store::{RedisStore, Store},
+};
+use shadow::{Rules, Tally, capture::Sealer, sample::SampleSettings};
+use tokio::runtime::Builder;
+use tokio_util::sync::CancellationToken;
+
+use super::{App, candidate::SecondRuns, settings};
+use crate::sidecar::{
+    shadow::{Shadow, ShadowParts, Shelf, ShelfLimits, records},
+    tap::{Tap, TapSettings},
+};
+
+/// How often what was counted is written to Redis.
+const PUBLISH: Duration = Duration::from_secs(5);
+
+/// The shadow side, ready to run.
+pub(super) struct Beside {
+    /// What requests are shown to.
+    pub shadow: Arc<Shadow>,
+    tap: Arc<Tap>,
+    store: Arc<RedisStore>,
+    instance: String,
+}
+
+impl Beside {
+    /// Puts it together; nothing runs yet.
+    ///
+    /// # Errors
+    /// When rules cannot be read or Redis settings cannot be used.
+    pub(super) fn new(app: &App) -> anyhow::Result<Self> {
+        let config = &app.config;
+        let data = &config.service.data_dir;
+        // A connection of its own, so that second runs cannot hold up requests.
+        let store =
+            Arc::new(RedisStore::open(&settings::redis_config(config)).context("Redis settings")?);
+        let tap = Tap::new(
+            config.sidecar.tap_socket.clone(),
+            TapSettings::default(),
+            config.sidecar.shadow_room,
+        );
+        let sealer = Sealer::new(config.security.encryption_key.expose())
+            .map_err(|error| tracing::warn!(%error, "Cases are not captured"))
+            .ok();
+        let candidate =
+            SecondRuns::start(Arc::clone(config), Arc::clone(app.billing.price_book()))?;
+        let parts = ShadowParts {
+            candidate: Arc::new(candidate),
+            tap: Arc::clone(&tap),
+            store: Arc::clone(&store) as Arc<dyn Store>,
+            rules: rules(data)?,
+            shelf: shelf(data),
+            sealer,
+            sample: SampleSettings { enabled: true, ..SampleSettings::default() },
+            room: config.sidecar.shadow_room,
+            clock: Clock::system(),
+        };
+        let shadow = Shadow::new(parts, Tally::default());
+        Ok(Self { shadow, tap, store, instance: config.service.instance.clone() })
+    }
+
+    /// Runs until `stop` on a thread of its own: whatever a second run does, requests are not behind it.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub(super) fn start(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        std::thread::Builder::new().name("shadow".to_owned()).spawn(move || {
+            runtime.block_on(async {
+                let Self { shadow, tap, store, instance } = self;
+                if let Err(error) = records::resume(&shadow, &*store, &instance).await {
+                    tracing::warn!(%error, "What was counted before is not known");
+                }
+                let publishing = async {
+                    loop {
+                        tokio::time::sleep(PUBLISH).await;
+                        publish(&shadow, &*store, &instance).await;
+                    }
+                };
+                let listening = async {
+                    if let Err(error) = tap.listen(stop.clone()).await {
+                        tracing::error!(%error, "The tap's socket cannot be used; shadow evidence is weaker");
+                        std::future::pending::<()>().await;
+                    }
+                };
+                tokio::select! {
+                    () = Arc::clone(&shadow).run(stop.clone()) => {}
+                    () = publishing => {}
+                    () = listening => {}
+                }
+                publish(&shadow, &*store, &instance).await;
+            });
+        })?;
+        Ok(())
+    }
+}
+
+/// Built-in rules and the operator's own.
+pub(crate) fn rules(data: &Path) -> anyhow::Result<Rules> {
+    let own = data.join("crs").join("rules");
+    if own.is_dir() {
+        Rules::with_directory(&own).context("rules of shadow comparison")
+    } else {
+        Rules::built_in().context("rules of shadow comparison")
+    }
+}
+
+/// Where captured cases lie.
+pub(crate) fn shelf(data: &Path) -> Shelf {
+    Shelf::new(data.join("crs").join("shadow"), ShelfLimits::default())
+}
+
+async fn publish(shadow: &Shadow, store: &dyn Store, instance: &str) {
+    let status = shadow.status();
+    metrics::gauge!("crs_shadow_queue").set(status.waiting as f64);
+    metrics::gauge!("crs_shadow_queue_bytes").set(status.bytes as f64);
+    metrics::gauge!("crs_shadow_lag_seconds").set(status.lag_ms as f64 / 1000.0);
+    metrics::gauge!("crs_shadow_taps").set(status.taps as f64);
+    if let Err(error) = records::publish(shadow, store, instance).await {
+        tracing::debug!(%error, "what was counted is not in Redis yet");
+    }
+}

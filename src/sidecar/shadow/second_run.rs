@@ -1,0 +1,169 @@
+//! From a request that passed, and what Node's tap told of it, to both sides of the comparison.
+
+use std::sync::Arc;
+
+use compat::{
+    clock::Clock,
+    memory::{Base, Foreign, Layered, Learner, Memory, NetChange, RedisBase},
+    store::{Store, StoreError},
+};
+use shadow::{Gap, Observation, Plane, Source};
+
+use super::{
+    case::{Candidate, Case},
+    seen::{Seen, SeenResponse},
+    story,
+};
+use crate::{
+    relay::Explained,
+    sidecar::tap::{Command, NodeTrace},
+    upstream::replay::decoded,
+};
+
+/// Commands further apart than this are played with the clock moved on.
+const STEP_MS: f64 = 200.0;
+/// Divergences that are named in a gap.
+const NAMED: usize = 3;
+
+/// Both sides of one request.
+pub struct Sides {
+    /// Node.
+    pub control: Observation,
+    /// `crs`.
+    pub candidate: Observation,
+    /// Why `crs` did it so.
+    pub explained: Option<Explained>,
+}
+
+/// Does the request a second time on the database as Node found it.
+pub async fn both_sides(
+    id: &str,
+    seen: Seen,
+    trace: Option<&NodeTrace>,
+    candidate: &dyn Candidate,
+    store: Arc<dyn Store>,
+) -> Sides {
+    let seen = {
+        let mut seen = seen;
+        plain(seen.response.as_mut()).await;
+        seen
+    };
+    let mut facts = story::facts(id, &seen.request);
+    // A trace that lacks something cannot stand for what Node did; its exchanges still serve as replies.
+    let whole = trace.filter(|trace| trace.incomplete.is_none());
+    let start_ms = start_of(&seen, trace);
+    let base = base_of(whole, store);
+    let mut gaps = Vec::new();
+    let effects = match whole {
+        Some(trace) => match node_effects(trace, Arc::clone(&base), start_ms).await {
+            Ok((changes, why)) => {
+                gaps.extend(why);
+                Some(changes.to_json())
+            }
+            Err(error) => {
+                gaps.push(error.to_string());
+                None
+            }
+        },
+        None => None,
+    };
+    let mut control = story::control(&seen, &facts, trace, effects);
+    let gap = |why| Gap { plane: Some(Plane::Effects), why };
+    control.gaps.extend(gaps.into_iter().map(gap));
+    let leaves_after =
+        seen.client_left.then(|| seen.response.as_ref().map_or(0, |response| response.body.len()));
+    let case = Case {
+        request: seen.request.clone(),
+        recorded: story::recordings(&seen, trace),
+        base,
+        leaves_after,
+        clock: Clock::manual(start_ms),
+    };
+    let mut run = candidate.run(case).await;
+    plain(run.response.as_mut()).await;
+    facts.key_id = run.keys.iter().find_map(|key| key_id(key));
+    control.request.key_id.clone_from(&facts.key_id);
+    let candidate = story::candidate(&run, &facts, control.source);
+    if control.source != Source::Tap {
+        control.effects = None;
+        control.account = None;
+    }
+    Sides { control, candidate, explained: run.explained }
+}
+
+/// Undoes a content encoding: two encoders need not agree on bytes.
+async fn plain(response: Option<&mut SeenResponse>) {
+    let Some(response) = response else { return };
+    if let Some(encoding) = response.header("content-encoding").map(str::to_owned) {
+        response.body = decoded(&encoding, std::mem::take(&mut response.body)).await;
+    }
+}
+
+/// The database as Node found it: what its own replies say, and beyond that as it is now.
+fn base_of(trace: Option<&NodeTrace>, store: Arc<dyn Store>) -> Arc<dyn Base> {
+    let live: Arc<dyn Base> = Arc::new(RedisBase::new(store));
+    let Some(trace) = trace else { return live };
+    let mut learner = Learner::default().absent_if_written_blind();
+    for command in &trace.commands {
+        if let Some(reply) = &command.reply {
+            learner.learn(&words(command), reply);
+        }
+    }
+    Arc::new(Layered::new(vec![Arc::new(learner.into_base()), live]))
+}
+
+/// What Node's commands changed, and why that may not be all.
+async fn node_effects(
+    trace: &NodeTrace,
+    base: Arc<dyn Base>,
+    start_ms: i64,
+) -> Result<(NetChange, Vec<String>), StoreError> {
+    let clock = Clock::manual(start_ms);
+    let memory = Memory::new(base, clock.clone());
+    let mut rest = &trace.commands[..];
+    while let Some(first) = rest.first() {
+        let together = rest.iter().take_while(|c| c.ms < first.ms + STEP_MS).count().max(1);
+        let (now, later) = rest.split_at(together);
+        move_to(&clock, first.ms as i64);
+        let foreign: Vec<Foreign> = now
+            .iter()
+            .map(|command| Foreign { args: words(command), reply: command.reply.clone() })
+            .collect();
+        memory.replay(&foreign).await?;
+        rest = later;
+    }
+    let mut gaps: Vec<String> = memory
+        .unsupported()
+        .into_keys()
+        .map(|command| format!("the command {command} is not known here"))
+        .collect();
+    let off = memory.divergences();
+    if !off.is_empty() {
+        let named: Vec<&str> = off.iter().take(NAMED).map(|d| d.command.as_str()).collect();
+        tracing::debug!(count = off.len(), ?named, "Node's commands were answered differently");
+    }
+    gaps.truncate(NAMED);
+    Ok((memory.changes(), gaps))
+}
+
+/// Moves a clock forward to a moment, never back.
+pub fn move_to(clock: &Clock, at_ms: i64) {
+    let now = clock.now_ms();
+    if at_ms > now {
+        clock.advance_ms(at_ms - now);
+    }
+}
+
+fn start_of(seen: &Seen, trace: Option<&NodeTrace>) -> i64 {
+    let began = trace.map_or(0.0, |trace| trace.began_ms);
+    if began > 0.0 { began as i64 } else { seen.request.arrived_ms }
+}
+
+fn words(command: &Command) -> Vec<Vec<u8>> {
+    command.words.iter().map(|word| word.to_vec()).collect()
+}
+
+fn key_id(key: &str) -> Option<String> {
+    let id = key.strip_prefix("apikey:")?;
+    (id != "hash_map" && !id.contains(':')).then(|| id.to_owned())
+}

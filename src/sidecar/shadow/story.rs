@@ -1,0 +1,242 @@
+//! Both sides of one request in the words of the comparison.
+
+use bytes::Bytes;
+use serde_json::Value;
+use shadow::{
+    AccountChoice, Admission, Body, Gap, Observation, Plane, RequestFacts, Response, Source,
+    Timing, UpstreamAnswer, UpstreamExchange, observation::limits,
+};
+
+use super::{
+    case::Run,
+    seen::{Seen, SeenRequest, SeenResponse},
+};
+use crate::{
+    sidecar::tap::{Exchange, NodeTrace},
+    upstream::replay::Recorded,
+};
+
+/// Records of accounts by their key's start: kind and platform.
+const ACCOUNTS: [(&str, &str, &str); 10] = [
+    ("claude:account:", "claude-official", "claude"),
+    ("claude_console_account:", "claude-console", "claude"),
+    ("ccr_account:", "ccr", "claude"),
+    ("bedrock_account:", "bedrock", "claude"),
+    ("openai:account:", "openai", "openai"),
+    ("openai_responses_account:", "openai-responses", "openai"),
+    ("azure_openai:account:", "azure-openai", "openai"),
+    ("gemini_account:", "gemini", "gemini"),
+    ("gemini_api_account:", "gemini-api", "gemini"),
+    ("droid:account:", "droid", "droid"),
+];
+
+/// What Node did: the exchange that passed, and what its tap told.
+pub fn control(
+    seen: &Seen,
+    facts: &RequestFacts,
+    trace: Option<&NodeTrace>,
+    effects: Option<Value>,
+) -> Observation {
+    let upstream: Option<Vec<UpstreamExchange>> =
+        trace.map(|trace| trace.exchanges.iter().take(limits::EXCHANGES).map(exchange).collect());
+    let mut observation = side(seen.response.as_ref(), facts, upstream, effects);
+    observation.source = match trace {
+        Some(_) => Source::Tap,
+        None if seen.response.is_some() => Source::Echo,
+        None => Source::Dry,
+    };
+    if let Some(why) = trace.and_then(|trace| trace.incomplete.as_ref()) {
+        observation.gaps.push(Gap { plane: None, why: why.clone() });
+    }
+    if seen.client_left {
+        for plane in [Plane::ResponseBody, Plane::Effects] {
+            let why = "the client left in the middle".to_owned();
+            observation.gaps.push(Gap { plane: Some(plane), why });
+        }
+    }
+    observation
+}
+
+/// What the candidate did.
+pub fn candidate(run: &Run, facts: &RequestFacts, source: Source) -> Observation {
+    let upstream = run.sent.iter().take(limits::EXCHANGES).map(|sent| {
+        let request = &sent.request;
+        UpstreamExchange {
+            method: request.method.to_string(),
+            url: request.url.clone(),
+            headers: request.headers.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect(),
+            body: Body::kept(request.body.clone()),
+            answer: None,
+        }
+    });
+    let effects = Some(run.changes.to_json());
+    let mut observation = side(run.response.as_ref(), facts, Some(upstream.collect()), effects);
+    if let (Some(account), Some(explained)) = (&mut observation.account, &run.explained) {
+        let steps = explained.steps.iter().take(limits::REASONS);
+        account.reasons = steps.map(|step| format!("{}: {}", step.phase, step.text)).collect();
+    }
+    observation.source = source;
+    observation.gaps = run.gaps.iter().map(|why| Gap { plane: None, why: why.clone() }).collect();
+    observation
+}
+
+/// Vendors' answers as they are replayed: Node's exchanges, or its answer to the client in their place.
+pub fn recordings(seen: &Seen, trace: Option<&NodeTrace>) -> Vec<Recorded> {
+    match (trace, &seen.response) {
+        (Some(trace), _) => trace.exchanges.iter().map(recorded).collect(),
+        (None, Some(response)) => vec![Recorded {
+            status: Some(response.status),
+            headers: response
+                .headers
+                .iter()
+                .filter(|(name, _)| is_vendors(name))
+                .cloned()
+                .collect(),
+            body: vec![response.body.clone()],
+            ..Recorded::default()
+        }],
+        (None, None) => Vec::new(),
+    }
+}
+
+/// What is asked, as far as it tells which requests are alike.
+pub fn facts(id: &str, request: &SeenRequest) -> RequestFacts {
+    let body: Option<Value> = serde_json::from_slice(&request.body).ok();
+    let field = |name: &str| body.as_ref().and_then(|body| body.get(name));
+    RequestFacts {
+        id: id.to_owned(),
+        arrived_ms: request.arrived_ms,
+        method: request.method.clone(),
+        path: request.target.clone(),
+        route: request.route(),
+        key_id: None,
+        model: field("model").and_then(Value::as_str).map(str::to_owned),
+        stream: field("stream").and_then(Value::as_bool).unwrap_or(false),
+        client: request.header("user-agent").map(client),
+    }
+}
+
+fn side(
+    response: Option<&SeenResponse>,
+    facts: &RequestFacts,
+    upstream: Option<Vec<UpstreamExchange>>,
+    effects: Option<Value>,
+) -> Observation {
+    let account = effects.as_ref().and_then(account);
+    let answered = response.map(|response| Response {
+        status: response.status,
+        headers: response.headers.iter().take(limits::HEADERS).cloned().collect(),
+        body: Body::kept(response.body.clone()),
+        complete: response.complete,
+    });
+    let admission = match (response, &upstream) {
+        (Some(response), Some(upstream)) if upstream.is_empty() && response.status >= 400 => {
+            let body = Body::kept(response.body.clone());
+            Admission::Rejected { status: response.status, body }
+        }
+        (_, Some(_)) => Admission::Admitted,
+        (_, None) => Admission::Unknown,
+    };
+    Observation {
+        request: facts.clone(),
+        admission,
+        account,
+        upstream,
+        response: answered,
+        effects,
+        timing: response.map_or_else(Timing::default, |response| Timing {
+            ttfb_us: Some(response.ttfb_us),
+            total_us: Some(response.total_us),
+        }),
+        ..Observation::default()
+    }
+}
+
+/// The account that was used: its record notes the use.
+fn account(effects: &Value) -> Option<AccountChoice> {
+    let used = |change: &Value| change["fields"].get("lastUsedAt").is_some();
+    let mut touched: Vec<_> = effects
+        .as_object()?
+        .iter()
+        .filter_map(|(key, change)| {
+            let (start, kind, platform) =
+                ACCOUNTS.iter().find(|(start, ..)| key.starts_with(start))?;
+            let id = key.get(start.len()..).filter(|id| !id.is_empty() && !id.contains(':'))?;
+            Some((used(change), kind, id, platform))
+        })
+        .collect();
+    touched.sort_by_key(|(used, ..)| !used);
+    let (_, kind, id, platform) = touched.first()?;
+    Some(AccountChoice {
+        kind: (**kind).to_owned(),
+        id: (*id).to_owned(),
+        platform: (**platform).to_owned(),
+        reasons: Vec::new(),
+    })
+}
+
+fn exchange(exchange: &Exchange) -> UpstreamExchange {
+    UpstreamExchange {
+        method: exchange.request.method.clone(),
+        url: exchange.request.url.clone(),
+        headers: exchange.request.headers.clone(),
+        body: Body::kept(exchange.request_bytes()),
+        answer: Some(UpstreamAnswer {
+            status: exchange.response.as_ref().map_or(0, |head| head.status),
+            headers: exchange
+                .response
+                .as_ref()
+                .map(|head| head.headers.clone())
+                .unwrap_or_default(),
+            body: Body::kept(exchange.response_bytes()),
+            failure: failure(exchange).map(|(code, message)| (code.unwrap_or_default(), message)),
+        }),
+    }
+}
+
+fn recorded(exchange: &Exchange) -> Recorded {
+    let head = exchange.response.as_ref();
+    Recorded {
+        method: exchange.request.method.clone(),
+        url: exchange.request.url.clone(),
+        status: head.map(|head| head.status),
+        headers: head.map(|head| head.headers.clone()).unwrap_or_default(),
+        body: exchange.response_body.clone(),
+        failure: failure(exchange),
+        times: (exchange.answered_ms, exchange.ended_ms),
+    }
+}
+
+fn failure(exchange: &Exchange) -> Option<(Option<String>, String)> {
+    let end = exchange.end.as_ref().filter(|end| !end.ok)?;
+    Some((end.code.clone(), end.message.clone().unwrap_or_default()))
+}
+
+/// Headers that a vendor could have sent; the others are the relay's own.
+fn is_vendors(name: &str) -> bool {
+    const OWN: [&str; 9] = [
+        "content-encoding",
+        "connection",
+        "keep-alive",
+        "transfer-encoding",
+        "content-length",
+        "date",
+        "etag",
+        "x-request-id",
+        "x-powered-by",
+    ];
+    !OWN.iter().any(|own| name.eq_ignore_ascii_case(own))
+}
+
+fn client(agent: &str) -> String {
+    let name = agent.split(['/', ' ']).next().unwrap_or_default();
+    name.chars().take(40).collect()
+}
+
+/// Joins what was seen in pieces.
+pub fn joined(pieces: &[Bytes]) -> Bytes {
+    match pieces {
+        [one] => one.clone(),
+        pieces => pieces.concat().into(),
+    }
+}
