@@ -1,11 +1,12 @@
 'use strict'
-// What the tap costs an installed legacy service: processor time per request, with and without it.
+// What the tap costs an installed legacy service: processor time per request, switched off and on.
 //
-//   node legacy-node/bench/tap.cjs --service DIR [--seconds 6] [--rounds 7] [--connections 8]
+//   node legacy-node/bench/tap.cjs --service DIR [--seconds 1] [--rounds 30] [--connections 8]
 //
-// Starts a redis-server, an upstream, a reader of the tap's socket and one service process per variant,
-// then puts load on them in turns. Processor time (user and system, /proc/PID/stat) is compared and not
-// requests per second, so that other work on the machine matters less. Linux only.
+// Starts a redis-server, an upstream, a reader of the tap's socket and the service with the tap, then puts
+// load on it in short turns. Processor time (of all threads, /proc/PID/task/*/schedstat) is compared and not
+// requests per second, each turn with the same round's turn switched off, so that other work on the machine
+// matters less. Linux only.
 
 const fs = require('fs')
 const http = require('http')
@@ -19,14 +20,14 @@ const ROOT = path.resolve(__dirname, '../..')
 const TAP = path.join(ROOT, 'legacy-node/tap.cjs')
 const REDIRECT = path.join(ROOT, 'tests/conform/redirect.cjs')
 const ENCRYPTION_KEY = '0123456789abcdef0123456789abcdef'
-const VARIANTS = [
-  { name: 'without the tap, too', tap: false }, // how far two equal processes are apart
-  { name: 'without the tap', tap: false },
-  { name: 'tap, no sidecar', tap: true, sink: false },
-  { name: 'tap on, 0 % traced', tap: true, sink: true, share: 0 },
-  { name: 'tap on, 1 % traced', tap: true, sink: true, share: 0.01 },
-  { name: 'tap on, 10 % traced', tap: true, sink: true, share: 0.1 },
-  { name: 'tap on, all traced', tap: true, sink: true, share: 1 }
+// One process serves all of these in turns: two processes of the same program differ by more than the tap costs.
+const MODES = [
+  { name: 'switched off', on: false, share: 0 },
+  { name: 'switched off, again', on: false, share: 0 }, // how far two equal turns are apart
+  { name: 'on, 0 % traced', on: true, share: 0 },
+  { name: 'on, 1 % traced', on: true, share: 0.01 },
+  { name: 'on, 10 % traced', on: true, share: 0.1 },
+  { name: 'on, all traced', on: true, share: 1 }
 ]
 
 // === Roles of the child processes ===
@@ -67,16 +68,20 @@ function upstream() {
 }
 
 function sink(file) {
-  const settings = Buffer.from('S{"enabled":true,"redis":true,"upstream":true}')
-  const head = Buffer.alloc(4)
-  head.writeUInt32BE(settings.length)
   let bytes = 0
+  let tap = null
   const server = net.createServer((socket) => {
-    socket.write(Buffer.concat([head, settings]))
+    tap = socket
     socket.on('data', (data) => (bytes += data.length))
     socket.on('error', () => {})
   })
-  process.on('message', () => process.send({ bytes }))
+  process.on('message', ({ on }) => {
+    const settings = Buffer.from(`S{"enabled":${on},"redis":true,"upstream":true}`)
+    const head = Buffer.alloc(4)
+    head.writeUInt32BE(settings.length)
+    tap.write(Buffer.concat([head, settings]))
+    process.send({ bytes })
+  })
   server.listen(file, () => process.send('ready'))
 }
 
@@ -124,10 +129,10 @@ async function answers(port, target) {
   throw new Error(`nothing serves on port ${port}`)
 }
 
-async function startService(variant, folder, { redisPort, upstreamPort, socket }) {
+async function startService(folder, { redisPort, upstreamPort, socket }) {
   const port = await freePort()
   const to = `http://127.0.0.1:${upstreamPort}`
-  const args = ['--require', REDIRECT, ...(variant.tap ? ['--require', TAP] : []), 'src/app.js']
+  const args = ['--require', REDIRECT, '--require', TAP, 'src/app.js']
   const log = fs.openSync(path.join(folder, `service-${port}.log`), 'w')
   const child = spawn(process.execPath, args, {
     cwd: option('service'),
@@ -144,23 +149,24 @@ async function startService(variant, folder, { redisPort, upstreamPort, socket }
       UPSTREAM_HOST_MAP: `api.anthropic.com=${to},platform.claude.com=${to}`,
       LOG_LEVEL: 'warn',
       PRICE_MIRROR_BASE_URL: 'http://127.0.0.1:1',
-      CRS_TAP_SOCKET: variant.sink ? socket : path.join(folder, 'nobody.sock')
+      CRS_TAP_SOCKET: socket
     }
   })
   started.push(child)
   await answers(port, '/health')
-  return { ...variant, port, pid: child.pid, costs: [], rates: [] }
+  return { port, pid: child.pid }
 }
 
-/** Processor time of a process so far, in milliseconds. */
+/** Processor time of all threads of a process so far, in milliseconds. */
 function processorTime(pid) {
-  const fields = fs.readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * 10 // clock ticks of 1/100 s
+  const tasks = fs.readdirSync(`/proc/${pid}/task`)
+  const times = tasks.map((task) => fs.readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8'))
+  return times.reduce((sum, line) => sum + Number(line.split(' ')[0]) / 1e6, 0)
 }
 
 let serial = 0
 
-function request(agent, service, apiKey) {
+function request(agent, service, share, apiKey) {
   serial += 1
   const id = serial
   const words = `${'A line of the conversation so far, as clients send it again. '.repeat(300)}${id}`
@@ -168,7 +174,7 @@ function request(agent, service, apiKey) {
   const body = JSON.stringify(scene.body({ stream: id % 2 === 0, messages }))
   const length = Buffer.byteLength(body)
   const headers = { ...scene.CLIENT, 'content-length': length, 'x-api-key': apiKey }
-  if (service.share && Math.floor(id * service.share) > Math.floor((id - 1) * service.share)) {
+  if (Math.floor(id * share) > Math.floor((id - 1) * share)) {
     headers['x-crs-trace'] = `t${id}`
   }
   const options = { agent, port: service.port, host: '127.0.0.1', method: 'POST', path: '/api/v1/messages', headers }
@@ -184,22 +190,22 @@ function request(agent, service, apiKey) {
   })
 }
 
-async function load(service, apiKey, ms, connections) {
+async function load(service, share, apiKey, ms, connections) {
   const agent = new http.Agent({ keepAlive: true, maxSockets: connections })
   const until = Date.now() + ms
   const [begun, before] = [Date.now(), processorTime(service.pid)]
   let done = 0
   const worker = async () => {
     while (Date.now() < until) {
-      await request(agent, service, apiKey)
+      await request(agent, service, share, apiKey)
       done += 1
     }
   }
   await Promise.all(Array.from({ length: connections }, worker))
-  await pause(300) // what follows the answers belongs to them
+  await pause(100) // what follows the answers belongs to them
   const cost = (processorTime(service.pid) - before) / done
   agent.destroy()
-  return { cost, rate: (done * 1000) / (Date.now() - 300 - begun) }
+  return { cost, rate: (done * 1000) / (Date.now() - 100 - begun) }
 }
 
 function median(values) {
@@ -223,36 +229,43 @@ async function main() {
   const socket = path.join(folder, 'tap.sock')
   const reader = await role('sink', socket)
   const { value: upstreamPort } = await role('upstream')
-  const [ms, rounds] = [1000 * Number(option('seconds', 6)), Number(option('rounds', 7))]
+  const [ms, rounds] = [1000 * Number(option('seconds', 1)), Number(option('rounds', 30))]
   const connections = Number(option('connections', 8))
-  const wanted = option('only', '').split(',').filter(Boolean).map(Number)
-  const services = []
-  for (const [index, variant] of VARIANTS.entries()) {
-    if (wanted.length === 0 || wanted.includes(index)) {
-      services.push(await startService(variant, folder, { redisPort, upstreamPort, socket }))
-    }
+  const service = await startService(folder, { redisPort, upstreamPort, socket })
+  const modes = MODES.map((mode) => ({ ...mode, costs: [], rates: [] }))
+  let bytes = 0
+  const turn = async ({ on, share }, length) => {
+    const answered = new Promise((resolve) => reader.child.once('message', resolve))
+    reader.child.send({ on })
+    bytes = (await answered).bytes
+    await pause(50)
+    return load(service, share, apiKey, length, connections)
   }
-  for (const service of services) {
-    await load(service, apiKey, ms, connections) // warm
+  for (const mode of modes) {
+    await turn(mode, 3000) // warm
   }
   for (let round = 0; round < rounds; round += 1) {
-    for (const service of round % 2 ? [...services].reverse() : services) {
-      const { cost, rate } = await load(service, apiKey, ms, connections)
-      service.costs.push(cost)
-      service.rates.push(rate)
+    // Another order each time, lest one mode always pay for its predecessor's garbage.
+    const order = modes.map((mode) => [Math.random(), mode]).sort(([a], [b]) => a - b)
+    for (const [, mode] of order) {
+      const { cost, rate } = await turn(mode, ms)
+      mode.costs.push(cost)
+      mode.rates.push(rate)
     }
-    process.stderr.write(`round ${round + 1}: ${services.map(({ costs }) => costs[round].toFixed(2)).join('  ')}\n`)
   }
-  const base = services.find(({ name }) => name === 'without the tap') || services[0]
-  console.log('variant               ms of processor per request   against none   requests/s')
-  for (const { name, costs, rates } of services) {
-    // Each round against the same round without the tap: what else ran then, ran for both.
-    const against = median(costs.map((cost, round) => cost / base.costs[round] - 1)) * 100
-    const share = `${against >= 0 ? '+' : ''}${against.toFixed(1)} %`
-    console.log(`${name.padEnd(22)}${median(costs).toFixed(2).padStart(27)}${share.padStart(15)}${median(rates).toFixed(0).padStart(13)}`)
+  const [base] = modes
+  console.log('the tap               ms of processor per request   against off          requests/s')
+  for (const { name, costs, rates } of modes) {
+    // Each round against the same round switched off: what else ran then, ran for both.
+    const ratios = costs.map((cost, round) => (cost / base.costs[round] - 1) * 100)
+    const against = median(ratios)
+    // Of the median, from the median deviation; the 1.4826 and 1.2533 are those of a normal distribution.
+    const deviation = 1.4826 * median(ratios.map((ratio) => Math.abs(ratio - against)))
+    const error = (1.2533 * deviation) / Math.sqrt(ratios.length)
+    const share = `${against >= 0 ? '+' : ''}${against.toFixed(1)} ± ${error.toFixed(1)} %`
+    const [cost, rate] = [median(costs).toFixed(2), median(rates).toFixed(0)]
+    console.log(`${name.padEnd(22)}${cost.padStart(27)}${share.padStart(15)}${rate.padStart(19)}`)
   }
-  reader.child.send('bytes')
-  const { bytes } = await new Promise((resolve) => reader.child.once('message', resolve))
   console.log(`bytes reported: ${bytes}`)
   redis.disconnect()
   fs.rmSync(folder, { recursive: true, force: true })
