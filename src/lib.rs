@@ -7,6 +7,7 @@
 //! - `platform`: one module per vendor, pure; `wire`: vendors' formats, pure.
 //! - `upstream`: outbound HTTP. `compat` (own package): the Redis contract.
 //! - `sidecar`: what stands between clients and the legacy service while it is there.
+//! - `rollout`: who answers, Node or crs; `identity`: administrators.
 //! - `config`, `cli`, `tasks`, `app`: settings, commands, background work, assembly.
 
 pub mod accounts;
@@ -17,10 +18,12 @@ pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod error;
+pub mod identity;
 pub mod keys;
 pub mod logs;
 pub mod platform;
 pub mod relay;
+pub mod rollout;
 pub mod schedule;
 pub mod sidecar;
 pub mod tasks;

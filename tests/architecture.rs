@@ -20,10 +20,13 @@ const FOUNDATIONS: [&str; 2] = ["domain", "error"];
 const ASSEMBLY: [&str; 3] = ["main", "cli", "app"];
 
 /// What each other room may name besides [`FOUNDATIONS`]; compat is a package.
-const ALLOWED: [(&str, &[&str]); 17] = [
+const ALLOWED: [(&str, &[&str]); 18] = [
     (
         "api",
-        &["app", "relay", "keys", "accounts", "billing", "identity", "notify", "config", "logs"],
+        &[
+            "app", "relay", "keys", "accounts", "billing", "identity", "notify", "rollout",
+            "config", "logs",
+        ],
     ),
     (
         "relay",
@@ -38,6 +41,7 @@ const ALLOWED: [(&str, &[&str]); 17] = [
     ("billing", &["compat", "config"]),
     ("identity", &["compat", "config"]),
     ("notify", &["compat", "config"]),
+    ("rollout", &["compat", "config", "shadow"]),
     ("upstream", &["config"]),
     ("platform", &["wire"]),
     ("sidecar", &["api", "relay", "shadow", "upstream", "compat", "config"]),
@@ -57,7 +61,7 @@ const OWNED_CRATES: [(&str, &[&str]); 4] = [
     ("axum", &["src/api/"]),
     ("redis", &["compat/src/"]),
     ("mlua", &["compat/src/memory/"]),
-    ("shadow", &["src/sidecar/", "src/app", "src/cli/"]),
+    ("shadow", &["src/sidecar/", "src/rollout/", "src/app", "src/cli/"]),
 ];
 
 /// One source file.

@@ -1,5 +1,5 @@
 //! The Redis contract of claude-relay-service v1.1.314, both ways: everything written here is read by
-//! the Node service, and the other way round. No HTTP code, and nothing of the relay.
+//! the Node service, and the other way round; besides, the own keys of crs ([`rollout`]). No HTTP code, and nothing of the relay.
 
 pub mod account_state;
 pub mod admission;
@@ -21,6 +21,8 @@ pub mod queue;
 pub mod rate_window;
 pub mod record;
 pub mod relay_config;
+pub mod rollout;
+pub mod session;
 pub mod session_binding;
 pub mod sticky;
 pub mod store;

@@ -1,5 +1,6 @@
 //! Every HTTP path; the only code that names axum.
 
+pub mod admin;
 pub mod middleware;
 pub mod relay;
 pub mod render;

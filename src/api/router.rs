@@ -9,14 +9,15 @@ use axum::{
 };
 
 use super::{
+    admin::crs::{self, CrsAdmin},
     middleware::Arrival,
     relay::claude,
     service::{self, KeyEndpoint, KeyHolder, PREFIXES, ServiceState},
 };
 use crate::app::AppState;
 
-/// All routes.
-pub fn router(app: AppState, state: ServiceState) -> Router {
+/// All routes; without `admin` none of those below `/admin/crs/`.
+pub fn router(app: AppState, state: ServiceState, admin: Option<CrsAdmin>) -> Router {
     let mut router = Router::new();
     for prefix in PREFIXES {
         let (messages, count_tokens) = match prefix {
@@ -45,6 +46,7 @@ pub fn router(app: AppState, state: ServiceState) -> Router {
     router
         .with_state(app)
         .merge(service::open_routes(state))
+        .merge(admin.map_or_else(Router::new, crs::routes))
         .fallback(service::not_found)
         .method_not_allowed_fallback(service::not_found)
 }

@@ -151,7 +151,7 @@ impl ScratchService {
             own_health: Arc::new(NoHealth),
         };
         let front =
-            Front::new(front_settings(&self.config, clock), router(Arc::clone(&app), state));
+            Front::new(front_settings(&self.config, clock), router(Arc::clone(&app), state, None));
         let mut services = JoinSet::new();
         let ending = CancellationToken::new();
         loops.start(&mut services, &ending);

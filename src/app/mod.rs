@@ -7,6 +7,7 @@ mod doors;
 mod exposition;
 mod facts;
 mod listen;
+mod rollout;
 mod settings;
 mod steering;
 
@@ -111,7 +112,9 @@ pub async fn run(
         own_health: Arc::new(doors.health(&app)),
     };
     let front = front_settings(&app.config, app.clock.clone());
-    let front = Front::new(front, router(Arc::clone(&app), service));
+    let parts = rollout::prepare(&app, listener.local_addr()?.to_string())?;
+    let admin = Some(parts.admin.clone());
+    let front = Front::new(front, router(Arc::clone(&app), service, admin));
     let limits = Limits {
         max_connections: app.config.server.max_connections,
         drain: app.config.server.drain_timeout,
@@ -119,6 +122,7 @@ pub async fn run(
     let ending = CancellationToken::new();
     let mut services = background.start(&app, &ending);
     doors.start(&ending)?;
+    parts.start(&app, &mut services, &shutdown.stop, &ending);
     let mut failed = false;
     {
         let mut served = doors.serve(listener, front, shutdown.clone(), limits);

@@ -5,6 +5,7 @@ pub mod demo;
 pub mod descriptors;
 mod doctor;
 mod output;
+mod rollout;
 mod serve;
 mod setup;
 mod status;
@@ -79,6 +80,15 @@ enum Command {
         #[arg(long)]
         all: bool,
     },
+    /// Decide who answers clients, Node or crs: look, go on, go back.
+    ///
+    /// The phases are observe, shadow, canary, primary and standalone (docs/rollout.md). Commands work
+    /// on the record in Redis that all instances follow, or with --local on the instance of this folder.
+    #[command(
+        after_help = "Exit codes: 0 done, 1 failed, 2 refused (red gates, somebody was first), \
+                            64 wrong settings or arguments."
+    )]
+    Rollout(rollout::Arguments),
     /// Audit Redis and settings; writes nothing.
     ///
     /// Matches every key in the Redis that .env names against the catalogue, checks types, expiries,
@@ -103,6 +113,7 @@ pub fn main() -> ExitCode {
     let dir = Path::new(".");
     let done = match cli.command {
         Command::Doctor => return doctor::main(dir, &output),
+        Command::Rollout(arguments) => return rollout::main(dir, &arguments, &output),
         Command::Setup => setup::run(dir, &output),
         Command::Serve => Config::read(dir).map_err(Into::into).and_then(serve::run),
         Command::Demo { port, check } => demo::run(dir, demo::Options { port, check }, &output),

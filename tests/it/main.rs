@@ -14,6 +14,7 @@ mod disk;
 mod hostile;
 mod outage;
 mod place;
+mod rollout;
 mod shutdown;
 mod sidecar;
 mod streams;

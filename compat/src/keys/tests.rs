@@ -44,6 +44,7 @@ fn samples(catalogue: &Catalogue) -> Vec<(&'static str, String)> {
         details::samples(),
         settings::samples(),
         people::samples(),
+        own::samples(),
     ]
     .concat();
     let pattern = |text: String| catalogue.entries().iter().find(|entry| entry.pattern == text);

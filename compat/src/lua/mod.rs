@@ -37,6 +37,10 @@ scripts! {
     COMPARE_AND_DELETE = "lock.release", "compare_and_delete.lua";
     /// Takes the user-message lock of an account.
     USER_MESSAGE_ACQUIRE = "user_message.acquire", "user_message_acquire.lua";
+    /// Replaces the rollout record if its version is the expected one, and notes it in the history.
+    ROLLOUT_REPLACE = "rollout.replace", "rollout_replace.lua";
+    /// Notes a sign of life of an administrator's login that still exists; returns 1, or 0.
+    SESSION_TOUCH = "session.touch", "session_touch.lua";
     /// Gives the user-message lock back and notes when.
     USER_MESSAGE_RELEASE = "user_message.release", "user_message_release.lua";
 }

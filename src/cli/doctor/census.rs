@@ -17,6 +17,8 @@ use super::{
 
 /// Keys whose types and expiries are held at a time.
 const CHUNK: usize = 5000;
+/// Area of the keys that crs keeps for itself; those of other versions are in no pattern.
+const OWN_AREA: &str = "crs";
 
 /// The keys of the database. Keys of a wrong type are left out, nobody could read them.
 pub(super) struct Census {
@@ -55,7 +57,10 @@ impl Census {
         let mut known = Vec::with_capacity(keys.len());
         for key in keys {
             match catalogue.classify(&key) {
-                Some(entry) => known.push((key, entry)),
+                Some(entry) => {
+                    census.own += u64::from(entry.area == OWN_AREA);
+                    known.push((key, entry));
+                }
                 None if key.starts_with(OWN_NAMESPACE) => census.own += 1,
                 None => {
                     census.unknown += 1;

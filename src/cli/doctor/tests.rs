@@ -105,7 +105,8 @@ async fn keys_of_wrong_kind_life_or_origin() {
         "SET token_refresh_lock:claude:a x EX 1000",
         "SET rediscache:user:1 x",
         "SET rediscache:user:2 x",
-        "SET crs:rs:rollout x",
+        "SET crs:rs:of-another-version x",
+        "SET crs:rs:rollout {} EX 100",
     ])
     .await;
     let expected = [
@@ -113,6 +114,7 @@ async fn keys_of_wrong_kind_life_or_origin() {
         (Check::WrongType, "cost_rank:{range}: string, not zset".to_owned(), 1),
         found(Check::WrongType, "usage:daily:{key_id}:{date}: string, not hash"),
         found(Check::WillVanish, "apikey:hash_map: should have no expiry"),
+        found(Check::WillVanish, "crs:rs:rollout: should have no expiry"),
         found(
             Check::NeverExpires,
             "usage:monthly:{key_id}:{month}: should have an expiry of at most 31536000 s",

@@ -1,0 +1,16 @@
+//! Keys: what crs keeps for itself. They match no legacy pattern (contract/redis.md §k.9).
+
+use super::keys;
+
+keys! {
+    /// The rollout record as JSON; the only own key without an expiry besides its history.
+    const ROLLOUT = "crs:rs:rollout";
+    /// Past rollout records as JSON, newest first, capped.
+    const ROLLOUT_HISTORY = "crs:rs:rollout:history";
+    /// What a running crs says of itself, as JSON.
+    fn instance(instance_id) = "crs:rs:instance:{instance_id}";
+    /// Ids of running instances by last sign of life in epoch milliseconds.
+    const INSTANCES = "crs:rs:instances";
+    /// Last batch of a usage journal that was booked.
+    fn usage_journal(name, journal_id) = "crs:rs:journal:{name}:{journal_id}";
+}

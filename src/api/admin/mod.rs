@@ -1,0 +1,3 @@
+//! Endpoints for administrators.
+
+pub mod crs;

@@ -1,0 +1,104 @@
+//! The routes that crs owns, as data: whatever stands here it serves as Node does, whatever does not
+//! goes to Node. `tests/it/rollout.rs` holds the table against what the router really serves.
+
+use http::Method;
+
+use crate::domain::Dialect;
+
+/// What a request must show before it is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// An API key.
+    Key,
+    /// Nothing; such routes are about the service that answers, and so Node's until `primary`.
+    Open,
+}
+
+/// One route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnedRoute {
+    /// What operators call it; the same under every prefix.
+    pub name: &'static str,
+    /// `GET` (which answers `HEAD` too) or `POST`.
+    pub method: &'static str,
+    /// Canonical path; a segment in braces stands for any.
+    pub path: &'static str,
+    /// Whose accounts serve it.
+    pub platform: &'static str,
+    /// How errors look.
+    pub dialect: Dialect,
+    /// Who may ask.
+    pub access: Access,
+}
+
+const fn keyed(name: &'static str, method: &'static str, path: &'static str) -> OwnedRoute {
+    let (platform, dialect) = ("claude", Dialect::Anthropic);
+    OwnedRoute { name, method, path, platform, dialect, access: Access::Key }
+}
+
+const fn open(name: &'static str, method: &'static str, path: &'static str) -> OwnedRoute {
+    let (platform, dialect) = ("service", Dialect::Anthropic);
+    OwnedRoute { name, method, path, platform, dialect, access: Access::Open }
+}
+
+/// All of them. Messages under the two Gemini prefixes are Node's: crs finds no account there.
+pub const ROUTES: [OwnedRoute; 37] = [
+    keyed("messages", "POST", "/api/v1/messages"),
+    keyed("messages", "POST", "/api/claude/v1/messages"),
+    keyed("messages", "POST", "/claude/v1/messages"),
+    keyed("messages", "POST", "/claude/claude/v1/messages"),
+    keyed("count_tokens", "POST", "/api/v1/messages/count_tokens"),
+    keyed("count_tokens", "POST", "/claude/v1/messages/count_tokens"),
+    keyed("models", "GET", "/api/v1/models"),
+    keyed("models", "GET", "/claude/v1/models"),
+    keyed("models", "GET", "/antigravity/api/v1/models"),
+    keyed("models", "GET", "/gemini-cli/api/v1/models"),
+    keyed("key-info", "GET", "/api/v1/key-info"),
+    keyed("key-info", "GET", "/claude/v1/key-info"),
+    keyed("key-info", "GET", "/antigravity/api/v1/key-info"),
+    keyed("key-info", "GET", "/gemini-cli/api/v1/key-info"),
+    keyed("usage", "GET", "/api/v1/usage"),
+    keyed("usage", "GET", "/claude/v1/usage"),
+    keyed("usage", "GET", "/antigravity/api/v1/usage"),
+    keyed("usage", "GET", "/gemini-cli/api/v1/usage"),
+    keyed("me", "GET", "/api/v1/me"),
+    keyed("me", "GET", "/claude/v1/me"),
+    keyed("me", "GET", "/antigravity/api/v1/me"),
+    keyed("me", "GET", "/gemini-cli/api/v1/me"),
+    keyed("organization-usage", "GET", "/api/v1/organizations/{org_id}/usage"),
+    keyed("organization-usage", "GET", "/claude/v1/organizations/{org_id}/usage"),
+    keyed("organization-usage", "GET", "/antigravity/api/v1/organizations/{org_id}/usage"),
+    keyed("organization-usage", "GET", "/gemini-cli/api/v1/organizations/{org_id}/usage"),
+    open("health", "GET", "/health"),
+    open("health", "GET", "/api/health"),
+    open("health", "GET", "/claude/health"),
+    open("health", "GET", "/antigravity/api/health"),
+    open("health", "GET", "/gemini-cli/api/health"),
+    open("metrics", "GET", "/metrics"),
+    open("metrics", "GET", "/metrics/prometheus"),
+    open("event-logging", "POST", "/api/api/event_logging/batch"),
+    open("event-logging", "POST", "/claude/api/event_logging/batch"),
+    open("event-logging", "POST", "/antigravity/api/api/event_logging/batch"),
+    open("event-logging", "POST", "/gemini-cli/api/api/event_logging/batch"),
+];
+
+/// The route of a request; `path` in the canonical spelling (`api::middleware::path::canonical`).
+pub fn route(method: &Method, path: &str) -> Option<&'static OwnedRoute> {
+    let method = if method == Method::HEAD { "GET" } else { method.as_str() };
+    ROUTES.iter().find(|route| route.method == method && matches(route.path, path))
+}
+
+fn matches(pattern: &str, path: &str) -> bool {
+    if !pattern.contains('{') {
+        return pattern == path;
+    }
+    let (mut want, mut have) = (pattern.split('/'), path.split('/'));
+    loop {
+        match (want.next(), have.next()) {
+            (None, None) => return true,
+            (Some(want), Some(have)) if want == have => {}
+            (Some(want), Some(have)) if want.starts_with('{') && !have.is_empty() => {}
+            _ => return false,
+        }
+    }
+}
