@@ -15,6 +15,7 @@ use crate::{
         server::{self, Limits, Shutdown},
         service::{Facts, OwnHealth},
     },
+    rollout::Rollout,
     sidecar::{forward::Forwarder, gateway::Gateway, routing::Routing, standing},
 };
 
@@ -33,7 +34,7 @@ pub(super) struct Doors {
 }
 
 impl Doors {
-    pub fn new(app: &App) -> anyhow::Result<Self> {
+    pub fn new(app: &App, rollout: &Arc<Rollout>) -> anyhow::Result<Self> {
         let config = &app.config;
         let trust_proxy = config.server.trust_proxy;
         let mut beside = None;
@@ -41,7 +42,10 @@ impl Doors {
             None => None,
             Some(forwarder) => {
                 let second = Beside::new(app)?;
-                let routing = Arc::new(Steering { shadow: Arc::clone(&second.shadow) });
+                let routing = Arc::new(Steering {
+                    rollout: Arc::clone(rollout),
+                    shadow: Arc::clone(&second.shadow),
+                });
                 beside = Some(second);
                 Some(Legacy { forwarder: Arc::new(forwarder), routing })
             }

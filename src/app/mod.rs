@@ -102,7 +102,8 @@ pub async fn run(
     let listener = listen::open(&app.config).await?;
     tracing::info!("Listening on http://{}", listener.local_addr()?);
     let exposition = Exposition::new(exposition(Arc::clone(&app)));
-    let doors = doors::Doors::new(&app)?;
+    let parts = rollout::prepare(&app, listener.local_addr()?.to_string())?;
+    let doors = doors::Doors::new(&app, &parts.admin.rollout)?;
     let service = ServiceState {
         facts: Arc::clone(&app) as Arc<dyn Facts>,
         log_stats,
@@ -112,7 +113,6 @@ pub async fn run(
         own_health: Arc::new(doors.health(&app)),
     };
     let front = front_settings(&app.config, app.clock.clone());
-    let parts = rollout::prepare(&app, listener.local_addr()?.to_string())?;
     let admin = Some(parts.admin.clone());
     let front = Front::new(front, router(Arc::clone(&app), service, admin));
     let limits = Limits {

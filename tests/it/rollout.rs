@@ -156,6 +156,36 @@ async fn the_command_line_moves_all_instances() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_phase_decides_who_answers() {
+    let place = Place::new(json!({ "main": {}, "other": {} })).await;
+    let home = beside_node(&place, "a").await;
+    let service = home.start().await;
+    let folder = home.folder.as_path();
+    // The stand-in for Node says {} to everything.
+    let by_node = async |key: &str| {
+        let answer = service.send(&place, json!({ "key": key })).await;
+        assert_eq!(answer.status, 200);
+        answer.body == b"{}"
+    };
+    assert!(by_node("main").await);
+    let id = place.run().key_id("main");
+    let words = ["rollout", "set", "canary", "--keys", &id, "--force", "--reason", "mine"];
+    assert_eq!(crs(folder, &words).await.code, 0);
+    reaches(folder, "canary").await;
+    // The first request of a key that the process has not seen goes to Node.
+    until("the key to be known", async || !by_node("main").await).await;
+    assert!(by_node("other").await && by_node("other").await);
+    let words = ["rollout", "set", "primary", "--force", "--reason", "all"];
+    assert_eq!(crs(folder, &words).await.code, 0);
+    reaches(folder, "primary").await;
+    assert!(!by_node("other").await);
+    let foreign = json!({ "method": "GET", "path": "/admin/api-keys" });
+    assert_eq!(service.send(&place, foreign).await.body, b"{}", "not owned");
+    assert_eq!(crs(folder, &["rollout", "rollback", "--local"]).await.code, 0);
+    assert!(by_node("main").await && by_node("other").await, "at once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn kill_switches_work_while_redis_is_down() {
     let place = Place::usual().await;
     let proxy = CuttingProxy::start(place.redis_addr()).await.unwrap();
