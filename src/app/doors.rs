@@ -106,6 +106,7 @@ impl Health {
         let warnings = self.app.warnings();
         let shown = json!({
             "version": env!("CARGO_PKG_VERSION"),
+            "pid": std::process::id(),
             "uptime": self.started.elapsed().as_secs_f64(),
             "redis": redis,
             "warnings": warnings,

@@ -10,7 +10,10 @@ use crate::config::Config;
 const BACKLOG: u32 = 4096;
 
 /// The listener: the one handed over by the system (`LISTEN_FDS`), else one on `HOST` and `PORT`.
-pub(super) async fn open(config: &Config) -> anyhow::Result<TcpListener> {
+///
+/// # Errors
+/// When there is none to be had.
+pub async fn open(config: &Config) -> anyhow::Result<TcpListener> {
     let mut handed = ListenFd::from_env();
     if handed.len() > 0 {
         ensure!(handed.len() == 1, "{} sockets were handed over, one is expected", handed.len());

@@ -6,7 +6,7 @@ mod candidate;
 mod doors;
 mod exposition;
 mod facts;
-mod listen;
+pub mod listen;
 mod rollout;
 mod settings;
 mod steering;
@@ -23,7 +23,7 @@ use compat::{
     store::{RedisStores, Store},
     usage::{Books, Ledger},
 };
-use tokio::task::JoinSet;
+use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use assembly::{Loops, Ports, assemble};
@@ -88,18 +88,21 @@ struct Background {
     sender: Arc<HttpSender>,
 }
 
-/// Serves until `stop`, then drains and writes down what is left.
+/// Serves on `listener` until `stop`, then drains and writes down what is left.
+///
+/// `serving` is called when requests are answered.
 ///
 /// # Errors
 /// When something needed at start is missing or contradictory.
 pub async fn run(
     config: Config,
+    listener: TcpListener,
     log_stats: Arc<LogStats>,
     stop: CancellationToken,
+    serving: impl FnOnce() + Send,
 ) -> anyhow::Result<()> {
     let shutdown = Shutdown { stop, cut: CancellationToken::new() };
     let (app, background) = build(config, shutdown.cut.clone())?;
-    let listener = listen::open(&app.config).await?;
     tracing::info!("Listening on http://{}", listener.local_addr()?);
     let exposition = Exposition::new(exposition(Arc::clone(&app)));
     let parts = rollout::prepare(&app, listener.local_addr()?.to_string())?;
@@ -126,6 +129,7 @@ pub async fn run(
     let mut failed = false;
     {
         let mut served = doors.serve(listener, front, shutdown.clone(), limits);
+        serving();
         tokio::select! {
             () = &mut served => {}
             ended = services.join_next() => {

@@ -9,6 +9,8 @@ mod rollout;
 mod serve;
 mod setup;
 mod status;
+#[cfg(unix)]
+mod successor;
 
 use std::{path::Path, process::ExitCode};
 

@@ -1,7 +1,10 @@
 //! `crs serve`: settings, logs, threads, signals; the rest is the application's.
 
 use anyhow::Context;
-use tokio::runtime::{Builder, Runtime};
+use tokio::{
+    net::TcpListener,
+    runtime::{Builder, Runtime},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::descriptors;
@@ -15,8 +18,9 @@ pub(super) fn run(config: Config) -> anyhow::Result<()> {
     let runtime = runtime(&config)?;
     let stop = CancellationToken::new();
     let served = runtime.block_on(async {
-        let signals = tokio::spawn(stop_on_signal(stop.clone()));
-        let served = app::run(config, logs.stats(), stop).await;
+        let listener = app::listen::open(&config).await?;
+        let signals = tokio::spawn(on_signals(stop.clone(), successor_socket(&listener)?));
+        let served = app::run(config, listener, logs.stats(), stop, serving).await;
         signals.abort();
         served
     });
@@ -49,11 +53,56 @@ fn warn_about(config: &Config) {
     }
 }
 
+/// What a successor is given.
+#[cfg(unix)]
+type Handle = std::os::fd::OwnedFd;
+#[cfg(not(unix))]
+type Handle = ();
+
+#[cfg(unix)]
+fn successor_socket(listener: &TcpListener) -> anyhow::Result<Handle> {
+    use std::os::fd::AsFd;
+    Ok(listener.as_fd().try_clone_to_owned()?)
+}
+
+#[cfg(not(unix))]
+fn successor_socket(_: &TcpListener) -> anyhow::Result<Handle> {
+    Ok(())
+}
+
+fn serving() {
+    #[cfg(unix)]
+    super::successor::serving();
+}
+
+async fn on_signals(stop: CancellationToken, handle: Handle) {
+    #[cfg(unix)]
+    {
+        let stopped = stop.clone();
+        tokio::select! {
+            () = stopped.cancelled() => {}
+            () = super::successor::start_on_signal(handle) => {}
+            () = stop_on_signal(stop.clone()) => {}
+        }
+        // The first signal was seen, or something else stopped the service: one more ends it at once.
+        second_signal().await;
+    }
+    #[cfg(not(unix))]
+    {
+        let () = handle;
+        stop_on_signal(stop).await;
+        second_signal().await;
+    }
+}
+
 /// The first signal asks to stop; the second ends the process at once.
 async fn stop_on_signal(stop: CancellationToken) {
     signal().await;
     tracing::info!("Stopping: no new connections, open streams may finish");
     stop.cancel();
+}
+
+async fn second_signal() {
     signal().await;
     tracing::warn!("Second signal: ending at once");
     std::process::exit(1);

@@ -15,3 +15,5 @@ pub mod routing;
 pub mod shadow;
 pub mod standing;
 pub mod tap;
+#[cfg(test)]
+mod tests;

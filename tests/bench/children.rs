@@ -63,6 +63,20 @@ impl Server {
         Self::start(command, folder, address, "/health").await
     }
 
+    /// `crs serve` in front of `legacy`, forwarding everything.
+    pub async fn observing(binary: &Path, redis: SocketAddr, legacy: SocketAddr) -> Result<Self> {
+        let (folder, address) = (scratch("observe")?, free_address().await?);
+        let lines: String = settings(redis, legacy, address)
+            .into_iter()
+            .chain([("CRS_LEGACY_URL", format!("http://{legacy}"))])
+            .map(|(name, value)| format!("{name}={value}\n"))
+            .collect();
+        fs::write(folder.join(".env"), lines)?;
+        let mut command = Command::new(binary);
+        command.arg("serve").current_dir(&folder);
+        Self::start(command, folder, address, "/v1/models").await
+    }
+
     /// Node in an installed legacy folder.
     pub async fn node(installed: &Path, redis: SocketAddr, upstream: SocketAddr) -> Result<Self> {
         let (folder, address) = (scratch("node")?, free_address().await?);

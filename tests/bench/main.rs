@@ -1,5 +1,6 @@
 //! `make bench`: the same requests straight to an upstream, through a bare proxy (nginx), through `crs`
-//! and, when asked, through the Node service, in one run on one machine.
+//! (`crs` relays them, `observe` only forwards them) and, when asked, through the Node service (`node`,
+//! and `node-observe` with `crs` in front of it), in one run on one machine.
 //!
 //! ```text
 //! cargo bench --bench relay -- [--json] [--quick] [--only crs,direct] [--write docs/benchmarks.md]

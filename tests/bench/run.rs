@@ -130,8 +130,18 @@ async fn targets(options: &Options, vendor: &Vendor, redis: &TestRedis) -> Resul
         let redis = Redis { store: redis.store(), pid: pid_of_redis(redis), server: None };
         targets.push(Target::relay("crs", server.address, Some(server), Some(redis), api_key));
     }
-    if options.wants("node") {
-        targets.extend(node(vendor).await?);
+    if options.wants("observe") {
+        let server = Server::observing(&binary(), redis.addr(), vendor.address).await?;
+        targets.push(Target::bare("observe", server.address, Some(server)));
+    }
+    if (options.wants("node") || options.wants("node-observe"))
+        && let Some(node) = node(vendor).await?
+    {
+        if options.wants("node-observe") {
+            let server = Server::observing(&binary(), redis.addr(), node.address).await?;
+            targets.push(node.behind("node-observe", server));
+        }
+        targets.push(node);
     }
     Ok(targets)
 }

@@ -59,6 +59,12 @@ impl Target {
         Self { name, address, server, redis, path: "/api/v1/messages", api_key }
     }
 
+    /// The same relay by another address.
+    pub fn behind(&self, name: &'static str, server: Server) -> Self {
+        let (address, api_key) = (server.address, self.api_key.clone());
+        Self { name, address, server: Some(server), redis: None, path: self.path, api_key }
+    }
+
     /// A load of this target.
     pub fn load(&self, options: &Options, kind: Kind, clients: usize) -> Load {
         Load {

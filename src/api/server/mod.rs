@@ -11,9 +11,10 @@ mod tests;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
+use futures_util::FutureExt;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::sleep,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -30,6 +31,8 @@ pub const IDLE: Duration = Duration::from_secs(605);
 pub const HEAD_TIME: Duration = Duration::from_secs(60);
 /// Wait after a failed accept, doubled up to the second figure.
 const ACCEPT_BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+/// Most connections taken from the backlog after `stop`; the socket may be another process's too.
+const LAST_ACCEPTED: usize = 1024;
 /// What streams get to end themselves after `cut`.
 const CUT_GRACE: Duration = Duration::from_secs(5);
 
@@ -86,6 +89,19 @@ pub async fn run(
     let connections = TaskTracker::new();
     let drop_all = CancellationToken::new();
     let mut backoff = ACCEPT_BACKOFF.0;
+    let begin = |stream: TcpStream, peer, slot: OwnedSemaphorePermit| {
+        let (front, stop, drop_all) = (front.clone(), shutdown.stop.clone(), drop_all.clone());
+        // Supervised by the tracker, which the drain waits for.
+        connections.spawn(async move {
+            // Small writes (events of a stream) must not wait for each other.
+            let _ = stream.set_nodelay(true);
+            tokio::select! {
+                () = front.serve(stream, peer, stop) => {}
+                () = drop_all.cancelled() => {}
+            }
+            drop(slot);
+        });
+    };
     loop {
         let accepted = tokio::select! {
             () = shutdown.stop.cancelled() => break,
@@ -102,17 +118,14 @@ pub async fn run(
             }
         };
         backoff = ACCEPT_BACKOFF.0;
-        let (front, stop, drop_all) = (front.clone(), shutdown.stop.clone(), drop_all.clone());
-        // Supervised by the tracker, which the drain waits for.
-        connections.spawn(async move {
-            // Small writes (events of a stream) must not wait for each other.
-            let _ = stream.set_nodelay(true);
-            tokio::select! {
-                () = front.serve(stream, peer, stop) => {}
-                () = drop_all.cancelled() => {}
-            }
-            drop(slot);
-        });
+        begin(stream, peer, slot);
+    }
+    // Who waits in the backlog was let in by the system; closing the socket would reset them.
+    for _ in 0..LAST_ACCEPTED {
+        let Some(Ok((stream, peer, slot))) = accept(&listener, &slots).now_or_never() else {
+            break;
+        };
+        begin(stream, peer, slot);
     }
     drop(listener);
     drain(&connections, &shutdown.cut, &drop_all, limits.drain).await;
@@ -121,7 +134,7 @@ pub async fn run(
 async fn accept(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
     let (stream, peer) = listener.accept().await?;
     Ok((stream, peer, slot))

@@ -73,7 +73,8 @@ async fn demo(dir: &Path, options: Options, output: &Output) -> anyhow::Result<(
             anyhow::Ok(())
         }
     });
-    parts.spawn(app::run(config.clone(), logs.stats(), stop.clone()));
+    let listener = app::listen::open(&config).await?;
+    parts.spawn(app::run(config.clone(), listener, logs.stats(), stop.clone(), || ()));
     let base = format!("http://127.0.0.1:{}", config.server.port);
     let outcome = tokio::select! {
         ended = parts.join_next() => ended

@@ -5,6 +5,7 @@ mod failure;
 mod node;
 mod passthrough;
 mod random;
+mod restart;
 mod upgrade;
 
 use std::time::Duration;
@@ -22,7 +23,7 @@ use node::Node;
 pub struct Sidecar {
     pub node: Node,
     pub crs: Crs,
-    _home: Home,
+    home: Home,
     _place: Place,
 }
 
@@ -38,7 +39,19 @@ impl Sidecar {
         all.extend_from_slice(env);
         let home = Home::new(&place, place.redis_addr().port(), &all);
         let crs = home.start().await;
-        Self { node, crs, _home: home, _place: place }
+        Self { node, crs, home, _place: place }
+    }
+
+    /// What `crs` printed.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.home.folder.join("output.log")).unwrap()
+    }
+
+    /// The next start fails.
+    pub fn break_settings(&self) {
+        let path = self.home.folder.join(".env");
+        let env = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(path, format!("{env}CRS_LOG_FORMAT=nonsense\n")).unwrap();
     }
 
     pub async fn connect(&self) -> Wire {

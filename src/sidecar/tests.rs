@@ -1,0 +1,256 @@
+//! Tests of the seams: observers that misbehave, and requests handed on after all.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{Extension, Router, http::Response, routing::any};
+use bytes::Bytes;
+use parking_lot::Mutex;
+use rstest::rstest;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
+
+use super::{
+    forward::{End, Forwarder, Observer, RequestHead, ResponseHead, Trace},
+    gateway::Gateway,
+    routing::{Route, Routing},
+};
+use crate::{
+    api::{
+        middleware::{Arrival, Cors, Front, FrontSettings, Unserved},
+        server::{self, Body, Limits, Shutdown},
+    },
+    config::{LegacyUrl, SidecarConfig},
+};
+
+const ANSWER: &str = "HTTP/1.1 200 Sure\r\nx-Node: 1\r\nTransfer-Encoding: chunked\r\n\r\n\
+                      3;e\r\nabc\r\n2\r\nde\r\n0\r\nT: 1\r\n\r\n";
+
+/// What a stand-in for Node was sent, all of it.
+type Seen = Arc<Mutex<Vec<u8>>>;
+
+/// Everything of one test.
+struct Place {
+    address: SocketAddr,
+    seen: Seen,
+    _tasks: JoinSet<()>,
+}
+
+async fn node(tasks: &mut JoinSet<()>, seen: Seen) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tasks.spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut buffer = vec![0; 64 * 1024];
+            while let Ok(n @ 1..) = stream.read(&mut buffer).await {
+                seen.lock().extend_from_slice(&buffer[..n]);
+                if seen.lock().ends_with(b"\r\n\r\n") || seen.lock().ends_with(b"}") {
+                    stream.write_all(ANSWER.as_bytes()).await.unwrap();
+                }
+            }
+        }
+    });
+    address
+}
+
+async fn start(routing: Arc<dyn Routing>, node_is_up: bool) -> Place {
+    let (mut tasks, seen) = (JoinSet::new(), Seen::default());
+    let mut node = node(&mut tasks, Arc::clone(&seen)).await;
+    if !node_is_up {
+        let unused = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        node = unused.local_addr().unwrap();
+    }
+    let unserved = |arrival: Extension<Arrival>| async move {
+        let mut response = Response::new(Body::from(format!("own {}", arrival.original_url)));
+        if arrival.original_url.contains("unserved") {
+            *response.status_mut() = axum::http::StatusCode::SERVICE_UNAVAILABLE;
+            response.extensions_mut().insert(Unserved);
+        }
+        response
+    };
+    let settings = FrontSettings {
+        cors: Cors::BuiltIn,
+        request_max_mib: None,
+        development: false,
+        trust_proxy: false,
+        browser_rewrite: |_| false,
+        now: Arc::new(|| 0),
+    };
+    let front = Front::new(settings, Router::new().fallback(any(unserved)));
+    let config = SidecarConfig {
+        legacy_url: Some(LegacyUrl { host: "127.0.0.1".into(), port: node.port() }),
+        connect_timeout: Duration::from_secs(5),
+        head_timeout: Duration::from_secs(5),
+        reuse_port: false,
+    };
+    let forwarder = Arc::new(Forwarder::new(&config, false).unwrap());
+    let gateway = Gateway::new(front, forwarder, routing, false);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let limits = Limits { max_connections: 10, drain: Duration::from_secs(1) };
+    tasks.spawn(server::run(listener, gateway, Shutdown::default(), limits));
+    Place { address, seen, _tasks: tasks }
+}
+
+async fn exchange(place: &Place, request: &str) -> String {
+    let mut stream = TcpStream::connect(place.address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut seen = Vec::new();
+    let mut buffer = vec![0; 4096];
+    loop {
+        let n = tokio::time::timeout(Duration::from_secs(5), stream.read(&mut buffer))
+            .await
+            .unwrap()
+            .unwrap();
+        seen.extend_from_slice(&buffer[..n]);
+        if n == 0 || seen.ends_with(b"0\r\n\r\n") || seen.ends_with(b"T: 1\r\n\r\n") {
+            return String::from_utf8(seen).unwrap();
+        }
+    }
+}
+
+/// Writes down what it is told, and panics at a given call.
+struct Recorder {
+    told: Arc<Mutex<Vec<String>>>,
+    panics_at: usize,
+}
+
+impl Recorder {
+    fn tell(&self, what: String) {
+        let mut told = self.told.lock();
+        let now = told.len();
+        told.push(what);
+        drop(told);
+        assert!(now != self.panics_at, "on purpose");
+    }
+}
+
+impl Observer for Recorder {
+    fn on_request_head(&mut self, head: &RequestHead) {
+        self.tell(format!("> {} {}", head.method(), head.target()));
+    }
+
+    fn on_request_chunk(&mut self, chunk: Bytes) {
+        self.tell(format!("> {chunk:?}"));
+    }
+
+    fn on_response_head(&mut self, head: &ResponseHead) {
+        self.tell(format!("< {}", head.status()));
+    }
+
+    fn on_response_chunk(&mut self, chunk: Bytes) {
+        self.tell(format!("< {chunk:?}"));
+    }
+
+    fn on_end(&mut self, end: End) {
+        self.tell(format!("{end:?}"));
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        assert!(self.panics_at != 100, "on purpose");
+    }
+}
+
+struct Traced {
+    told: Arc<Mutex<Vec<String>>>,
+    panics_at: usize,
+}
+
+impl Routing for Traced {
+    fn decide(&self, _: &RequestHead) -> Route {
+        let observer = Recorder { told: Arc::clone(&self.told), panics_at: self.panics_at };
+        let trace = Trace { id: Some("id-1".to_owned()), observer: Some(Box::new(observer)) };
+        Route::Legacy { trace: Some(trace) }
+    }
+
+    fn phase(&self) -> String {
+        "shadow".to_owned()
+    }
+}
+
+const TOLD: [&str; 7] =
+    ["> POST /t?q", "> b\"ab\"", "> b\"cd}\"", "< 200", "< b\"abc\"", "< b\"de\"", "Complete"];
+
+#[rstest]
+#[tokio::test]
+async fn an_observer_sees_payload_and_cannot_touch_it(
+    #[values(0, 1, 2, 3, 4, 5, 6, 100, 1000)] panics_at: usize,
+) {
+    let told: Arc<Mutex<Vec<String>>> = Arc::default();
+    let routing = Arc::new(Traced { told: Arc::clone(&told), panics_at });
+    let place = start(routing, true).await;
+    let lines = "Host: h\r\nX-Crs-Trace: forged\r\nContent-Length: 5\r\n";
+    let mut stream = TcpStream::connect(place.address).await.unwrap();
+    stream.write_all(format!("POST /t?q HTTP/1.1\r\n{lines}\r\nab").as_bytes()).await.unwrap();
+    while !place.seen.lock().ends_with(b"ab") {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    stream.write_all(b"cd}").await.unwrap();
+    let mut answer = vec![0; ANSWER.len()];
+    tokio::time::timeout(Duration::from_secs(5), stream.read_exact(&mut answer))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(String::from_utf8(answer).unwrap(), ANSWER);
+    // The connection goes on, whatever the observer did.
+    stream.write_all(b"GET /again HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+    let mut answer = vec![0; ANSWER.len()];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(String::from_utf8(answer).unwrap(), ANSWER);
+    let seen = String::from_utf8(place.seen.lock().clone()).unwrap();
+    assert!(seen.contains("x-crs-trace: id-1\r\n") && !seen.contains("forged"), "{seen}");
+    let told = told.lock();
+    let expected = TOLD.get(..=panics_at).unwrap_or(&TOLD);
+    assert_eq!(&told[..expected.len()], expected);
+    assert!(told.get(expected.len()).is_none_or(|next| next == "> GET /again"), "{told:?}");
+}
+
+struct Own;
+
+impl Routing for Own {
+    fn decide(&self, _: &RequestHead) -> Route {
+        Route::Own
+    }
+
+    fn phase(&self) -> String {
+        "primary".to_owned()
+    }
+}
+
+fn post(path: &str) -> String {
+    let body = r#"{ "a":1 }"#;
+    format!(
+        "POST {path} HTTP/1.1\r\nhOst: h\r\nX-Odd: 1\r\nContent-Type: application/json\r\n\
+         Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n9\r\n{body}\r\n0\r\n\r\n"
+    )
+}
+
+#[tokio::test]
+async fn what_was_not_served_goes_to_node_with_its_body() {
+    let place = start(Arc::new(Own), true).await;
+    let answer = exchange(&place, &post("/served")).await;
+    assert!(answer.contains("own /served") && place.seen.lock().is_empty(), "{answer}");
+    let answer = exchange(&place, &post("/unserved?x=%20")).await;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n") && head.contains("X-Node: 1"), "{answer}");
+    assert!(body.contains("abc") && body.contains("de") && body.ends_with("0\r\n\r\n"), "{body}");
+    let seen = String::from_utf8(place.seen.lock().clone()).unwrap();
+    let expected = "POST /unserved?x=%20 HTTP/1.1\r\nhOst: h\r\nX-Odd: 1\r\n\
+                    Content-Type: application/json\r\nConnection: close\r\n\
+                    X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: h\r\n\
+                    Content-Length: 9\r\n\r\n{ \"a\":1 }";
+    assert_eq!(seen, expected);
+}
+
+#[tokio::test]
+async fn without_node_the_own_refusal_stands() {
+    let place = start(Arc::new(Own), false).await;
+    let answer = exchange(&place, &post("/unserved")).await;
+    assert!(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{answer}");
+    assert!(answer.contains("own /unserved"), "{answer}");
+}
