@@ -74,7 +74,7 @@ impl Server {
         fs::write(folder.join(".env"), lines)?;
         let mut command = Command::new(binary);
         command.arg("serve").current_dir(&folder);
-        Self::start(command, folder, address, "/v1/models").await
+        Self::start(command, folder, address, "/crs/health").await
     }
 
     /// Node in an installed legacy folder.
