@@ -84,6 +84,8 @@ async fn start(routing: Arc<dyn Routing>, node_is_up: bool) -> Place {
         legacy_url: Some(LegacyUrl { host: "127.0.0.1".into(), port: node.port() }),
         connect_timeout: Duration::from_secs(5),
         head_timeout: Duration::from_secs(5),
+        tap_socket: "unused".into(),
+        shadow_room: 0,
         reuse_port: false,
     };
     let forwarder = Arc::new(Forwarder::new(&config, false).unwrap());
