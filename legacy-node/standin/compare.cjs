@@ -64,6 +64,8 @@ async function run({ redis, up, port }) {
     { value: scene.body({ session: '55555555-5555-4555-8555-555555555555', top_p: 0.5 }) },
     { value: scene.body({ stream: true, model: 'claude-opus-4-1-20250805', metadata: undefined }) },
     { value: scene.body({ model: 'claude-3-5-haiku-20241022' }) },
+    { value: scene.body({ model: 'claude-none' }) },
+    { value: scene.body({ model: 'claude-none', stream: true }) },
     { key: null },
     { key: 'cr_unknown_key' },
     { key: 'other_prefix_key' },

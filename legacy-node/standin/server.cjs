@@ -142,7 +142,11 @@ async function takeSlot({ redis }, key, faults) {
     .pexpire(slots, LEASE_MS + 30000)
     .zcard(slots)
     .exec()
-  const give = () => (faults.has('slot-stale') ? undefined : redis.zrem(slots, member))
+  const give = () => {
+    if (!faults.has('slot-stale')) {
+      redis.zrem(slots, member).catch(() => {}) // the lease ends by itself
+    }
+  }
   if (taken[3][1] > limit) {
     await redis.zrem(slots, member)
     return null
@@ -188,6 +192,14 @@ async function remember({ redis }, account, req) {
   }
 }
 
+async function collected(stream) {
+  const chunks = []
+  for await (const chunk of stream) {
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
 function forward(service, { key, account, token }, req, res) {
   const { faults, body } = req
   const stream = body.stream === true
@@ -221,15 +233,20 @@ function forward(service, { key, account, token }, req, res) {
       }
     }
     const streamed = async (response, good) => {
-      if (!good) {
-        throw new Error(`the upstream answered ${response.statusCode} to a stream`)
-      }
       res.status(faults.has('status-changed') ? 203 : 200)
       res.removeHeader('Vary')
       res.setHeader('Content-Type', 'text/event-stream') // express would name a charset
       res.setHeader('Cache-Control', faults.has('header-changed') ? 'private' : 'no-cache')
       res.setHeader('Connection', 'keep-alive')
       res.setHeader('X-Accel-Buffering', 'no')
+      if (!good) {
+        const details = (await collected(response)).toString()
+        const timestamp = new Date().toISOString()
+        const error = { error: 'Claude API error', status: response.statusCode, details, timestamp }
+        res.write(`event: error\ndata: ${JSON.stringify(error)}\n\n`)
+        res.end()
+        return
+      }
       const seen = await passLines(response, res, faults)
       if (seen.complete) {
         await succeeded()
@@ -237,16 +254,13 @@ function forward(service, { key, account, token }, req, res) {
       }
     }
     const whole = async (response, good) => {
-      const chunks = []
-      for await (const chunk of response) {
-        chunks.push(chunk)
-      }
+      const body = await collected(response)
       for (const [name, value] of Object.entries(response.headers)) {
         if (!UNHANDLED.has(name)) {
           res.set(name, value)
         }
       }
-      const value = JSON.parse(Buffer.concat(chunks).toString())
+      const value = JSON.parse(body.toString())
       const shown = reportedUsage(value, faults)
       res.status(good && faults.has('status-changed') ? 203 : response.statusCode).json(shown)
       if (good) {

@@ -5,15 +5,17 @@ use std::{path::Path, sync::Arc, time::Duration};
 use anyhow::Context;
 use compat::{
     clock::Clock,
+    crypto::{Service, Vault},
     store::{RedisStore, Store},
 };
+use sha2::{Digest, Sha256};
 use shadow::{Rules, Tally, capture::Sealer, sample::SampleSettings};
 use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
 
 use super::{App, candidate::SecondRuns, settings};
 use crate::sidecar::{
-    shadow::{Shadow, ShadowParts, Shelf, ShelfLimits, records},
+    shadow::{Seals, Shadow, ShadowParts, Shelf, ShelfLimits, records},
     tap::{Tap, TapSettings},
 };
 
@@ -56,6 +58,7 @@ impl Beside {
             store: Arc::clone(&store) as Arc<dyn Store>,
             rules: rules(data)?,
             shelf: shelf(data),
+            seals: Arc::new(Stored(Vault::new(config.security.encryption_key.expose()))),
             sealer,
             sample: SampleSettings { enabled: true, ..SampleSettings::default() },
             room: config.sidecar.shadow_room,
@@ -65,11 +68,16 @@ impl Beside {
         Ok(Self { shadow, tap, store, instance: config.service.instance.clone() })
     }
 
-    /// Runs until `stop` on a thread of its own: whatever a second run does, requests are not behind it.
+    /// Runs until `ending` on a thread of its own: whatever a second run does, requests are not behind it.
+    /// The tap's socket is a successor's from `stop` on.
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub(super) fn start(self, stop: CancellationToken) -> anyhow::Result<()> {
+    pub(super) fn start(
+        self,
+        stop: CancellationToken,
+        ending: CancellationToken,
+    ) -> anyhow::Result<()> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         std::thread::Builder::new().name("shadow".to_owned()).spawn(move || {
             runtime.block_on(async {
@@ -84,13 +92,14 @@ impl Beside {
                     }
                 };
                 let listening = async {
-                    if let Err(error) = tap.listen(stop.clone()).await {
+                    let listened = tap.listen(stop.clone()).await;
+                    if let Err(error) = listened {
                         tracing::error!(%error, "The tap's socket cannot be used; shadow evidence is weaker");
-                        std::future::pending::<()>().await;
                     }
+                    std::future::pending::<()>().await;
                 };
                 tokio::select! {
-                    () = Arc::clone(&shadow).run(stop.clone()) => {}
+                    () = Arc::clone(&shadow).run(ending.clone()) => {}
                     () = publishing => {}
                     () = listening => {}
                 }
@@ -101,8 +110,31 @@ impl Beside {
     }
 }
 
+/// The legacy service's encryption.
+struct Stored(Vault);
+
+impl Seals for Stored {
+    fn fingerprint(&self, key: &str, text: &str) -> Option<String> {
+        // `iv:ciphertext`, both in hex.
+        let (iv, cipher) = text.split_once(':')?;
+        let hex = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_hexdigit());
+        if iv.len() != 32 || !hex(iv) || !hex(cipher) {
+            return None;
+        }
+        let service = match key.split(':').next()? {
+            "claude" => Service::Claude,
+            "claude_console_account" => Service::ClaudeConsole,
+            "ccr_account" => Service::Ccr,
+            _ => return None,
+        };
+        let opened = self.0.decrypt(service, text).text;
+        let digest = Sha256::digest(opened.as_bytes());
+        Some(format!("sealed:{}", hex::encode(&digest[..8])))
+    }
+}
+
 /// Built-in rules and the operator's own.
-pub(crate) fn rules(data: &Path) -> anyhow::Result<Rules> {
+pub fn rules(data: &Path) -> anyhow::Result<Rules> {
     let own = data.join("crs").join("rules");
     if own.is_dir() {
         Rules::with_directory(&own).context("rules of shadow comparison")
@@ -112,7 +144,7 @@ pub(crate) fn rules(data: &Path) -> anyhow::Result<Rules> {
 }
 
 /// Where captured cases lie.
-pub(crate) fn shelf(data: &Path) -> Shelf {
+pub fn shelf(data: &Path) -> Shelf {
     Shelf::new(data.join("crs").join("shadow"), ShelfLimits::default())
 }
 

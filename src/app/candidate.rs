@@ -229,8 +229,7 @@ async fn ask(
 
 fn request(seen: &SeenRequest) -> Result<http::Request<Full<Bytes>>, String> {
     // How the body was framed is the connection's own matter.
-    const FRAMING: [&str; 5] =
-        ["content-length", "transfer-encoding", "connection", "keep-alive", "expect"];
+    const FRAMING: [&str; 3] = ["content-length", "transfer-encoding", "expect"];
     let mut request =
         http::Request::builder().method(seen.method.as_str()).uri(seen.target.as_str());
     for (name, value) in &seen.headers {

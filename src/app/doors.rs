@@ -47,6 +47,9 @@ impl Doors {
                     shadow: Arc::clone(&second.shadow),
                 });
                 beside = Some(second);
+                let told = Arc::clone(&routing);
+                let forwarder = forwarder
+                    .telling(Arc::new(move |first_byte| told.answered(false, false, first_byte)));
                 Some(Legacy { forwarder: Arc::new(forwarder), routing })
             }
         };
@@ -61,9 +64,13 @@ impl Doors {
     }
 
     /// Starts what works beside the requests.
-    pub fn start(&self, ending: &CancellationToken) -> anyhow::Result<()> {
+    pub fn start(
+        &self,
+        stop: &CancellationToken,
+        ending: &CancellationToken,
+    ) -> anyhow::Result<()> {
         match self.beside.lock().take() {
-            Some(beside) => beside.start(ending.clone()),
+            Some(beside) => beside.start(stop.clone(), ending.clone()),
             None => Ok(()),
         }
     }

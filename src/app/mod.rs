@@ -4,6 +4,7 @@ mod assembly;
 mod beside;
 mod candidate;
 mod doors;
+mod evidence;
 mod exposition;
 mod facts;
 pub mod listen;
@@ -25,6 +26,10 @@ use compat::{
 };
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
+
+pub use beside::{rules, shelf};
+pub use evidence::settings as gate_settings;
+pub use settings::redis_config;
 
 use assembly::{Loops, Ports, assemble};
 use exposition::exposition;
@@ -124,7 +129,7 @@ pub async fn run(
     };
     let ending = CancellationToken::new();
     let mut services = background.start(&app, &ending);
-    doors.start(&ending)?;
+    doors.start(&shutdown.stop, &ending)?;
     parts.start(&app, &mut services, &shutdown.stop, &ending);
     let mut failed = false;
     {

@@ -6,13 +6,17 @@ use compat::store::RedisStore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{App, AppState, settings};
+use super::{
+    App, AppState,
+    evidence::{ServedKinds, ShadowEvidence},
+    settings,
+};
 use crate::{
     api::admin::crs::CrsAdmin,
     identity::Admins,
     rollout::{
-        ControlSocket, Desk, InstanceFacts, KeyDirectory, LogAlarm, NoEvidence, Rollout, Vitals,
-        Watcher, socket_path,
+        ControlSocket, Desk, InstanceFacts, KeyDirectory, LogAlarm, Rollout, Vitals, Watcher,
+        socket_path,
     },
 };
 
@@ -49,8 +53,13 @@ pub(super) fn prepare(app: &AppState, address: String) -> anyhow::Result<Rollout
         config.security.encryption_key.clone(),
     );
     let legacy = config.sidecar.legacy_url.is_some();
-    let rollout = Rollout::new(&config.service.data_dir, legacy, keys, None);
-    let evidence = Arc::new(NoEvidence("shadow runs are not evaluated by this version"));
+    let rollout = Rollout::new(
+        &config.service.data_dir,
+        legacy,
+        keys,
+        Some(Arc::new(ServedKinds { pool: Arc::clone(&app.pool) })),
+    );
+    let evidence = Arc::new(ShadowEvidence { store: Arc::clone(&store) as _ });
     let desk = Desk::new(Arc::clone(&store) as _, app.clock.clone(), evidence);
     Ok(RolloutParts {
         admin: CrsAdmin {

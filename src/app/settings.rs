@@ -52,7 +52,8 @@ fn journal_dir(data_dir: &Path) -> PathBuf {
     data_dir.join("crs").join("journal")
 }
 
-pub(super) fn redis_config(config: &Config) -> compat::store::RedisConfig {
+/// How Redis is reached.
+pub fn redis_config(config: &Config) -> compat::store::RedisConfig {
     let redis = &config.redis;
     compat::store::RedisConfig {
         host: redis.host.clone(),

@@ -1,6 +1,6 @@
 //! Who answers a request, and whether it is done a second time: the rollout's decision put to work.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use http::Method;
 
@@ -8,11 +8,11 @@ use crate::{
     api::middleware::path,
     domain::HeaderList,
     keys,
-    rollout::{Ask, Decision, Phase, Rollout, Serve},
+    rollout::{Ask, Decision, Phase, Reason, Rollout, Serve},
     sidecar::{
         forward::RequestHead,
-        routing::{Route, Routing},
-        shadow::Shadow,
+        routing::{Answer, Route, Routing},
+        shadow::{Shadow, route_of},
     },
 };
 
@@ -20,36 +20,58 @@ use crate::{
 const KEY_HEADERS: [&str; 4] = ["x-api-key", "x-goog-api-key", "authorization", "api-key"];
 
 /// Decides by the rollout; shows requests to the shadow side.
+#[derive(Clone)]
 pub(super) struct Steering {
     pub(super) rollout: Arc<Rollout>,
     pub(super) shadow: Arc<Shadow>,
 }
 
 impl Steering {
-    fn decision(&self, head: &RequestHead) -> Option<Decision> {
-        let method = Method::from_bytes(head.method().as_bytes()).ok()?;
-        let canonical = path::canonical(head.path());
-        // Who asks matters during canary alone.
-        let credential = match self.rollout.phase() {
-            Phase::Canary => credential(head),
-            _ => None,
-        };
-        let ask = Ask { method: &method, path: &canonical, credential: credential.as_deref() };
-        Some(self.rollout.decide_at_once(&ask))
+    fn route(&self, decision: Decision, head: &RequestHead, peer: IpAddr) -> Route {
+        match decision.serve {
+            Serve::Own if !head.upgrades() => Route::Own,
+            Serve::Legacy if decision.shadow => {
+                Route::Legacy { trace: self.shadow.begin(head, &peer.to_string()) }
+            }
+            Serve::Legacy if decision.reason == Reason::RouteNotOwned => {
+                if self.rollout.phase() != Phase::Observe {
+                    self.shadow.not_owned(&route_of(head.target()));
+                }
+                Route::Legacy { trace: None }
+            }
+            Serve::Own | Serve::Legacy => Route::Legacy { trace: None },
+        }
     }
 }
 
 impl Routing for Steering {
-    fn decide(&self, head: &RequestHead) -> Route {
+    fn decide(&self, head: &RequestHead, peer: IpAddr) -> Answer {
         // What the rollout cannot judge is Node's.
-        let Some(decision) = self.decision(head) else { return Route::Legacy { trace: None } };
-        match decision.serve {
-            Serve::Own if !head.upgrades() => Route::Own,
-            Serve::Own => Route::Legacy { trace: None },
-            Serve::Legacy if decision.shadow => {
-                Route::Legacy { trace: self.shadow.begin(head, "") }
-            }
-            Serve::Legacy => Route::Legacy { trace: None },
+        let Ok(method) = Method::from_bytes(head.method().as_bytes()) else {
+            return Answer::Now(Route::Legacy { trace: None });
+        };
+        let canonical = path::canonical(head.path()).into_owned();
+        // Who asks matters only when some keys are served and others not.
+        let credential = match self.rollout.phase() {
+            Phase::Canary | Phase::Primary => credential(head),
+            _ => None,
+        };
+        let ask = Ask { method: &method, path: &canonical, credential: credential.as_deref() };
+        if let Some(decision) = self.rollout.decide_now(&ask) {
+            return Answer::Now(self.route(decision, head, peer));
+        }
+        let (own, head) = (self.clone(), head.clone());
+        Answer::Later(Box::pin(async move {
+            let ask = Ask { method: &method, path: &canonical, credential: credential.as_deref() };
+            let decision = own.rollout.decide(&ask).await;
+            own.route(decision, &head, peer)
+        }))
+    }
+
+    fn answered(&self, own: bool, fault: bool, first_byte: Duration) {
+        match own {
+            true => self.rollout.meter().own(fault, first_byte),
+            false => self.rollout.meter().legacy(first_byte),
         }
     }
 

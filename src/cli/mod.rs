@@ -8,6 +8,7 @@ mod output;
 mod rollout;
 mod serve;
 mod setup;
+mod shadow;
 mod status;
 #[cfg(unix)]
 mod successor;
@@ -98,6 +99,9 @@ enum Command {
     /// config/config.js (when there is one) with what crs would use.
     #[command(after_help = "Exit codes: 0 nothing to mend, 1 findings, 2 could not run.")]
     Doctor,
+    /// Show what the comparison with the Node service has found.
+    #[command(subcommand)]
+    Shadow(shadow::Action),
 }
 
 /// Runs the command line of this process.
@@ -116,6 +120,19 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Doctor => return doctor::main(dir, &output),
         Command::Rollout(arguments) => return rollout::main(dir, &arguments, &output),
+        Command::Shadow(action) => {
+            return match shadow::run(dir, action, &output) {
+                Ok(code) => ExitCode::from(code),
+                Err(error) => {
+                    output.error(&error);
+                    ExitCode::from(if error.is::<ConfigError>() {
+                        ConfigError::EXIT_CODE
+                    } else {
+                        2
+                    })
+                }
+            };
+        }
         Command::Setup => setup::run(dir, &output),
         Command::Serve => Config::read(dir).map_err(Into::into).and_then(serve::run),
         Command::Demo { port, check } => demo::run(dir, demo::Options { port, check }, &output),

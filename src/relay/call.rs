@@ -29,6 +29,8 @@ pub struct Incoming {
     pub headers: HeaderList,
     /// Body; an absent one is an empty object.
     pub body: Arc<RequestBody>,
+    /// Whether somebody else serves what is not served here.
+    pub may_decline: bool,
     /// Cancelled when the client has left.
     pub gone: CancellationToken,
 }

@@ -6,7 +6,7 @@ use compat::{pool::Kind, store::StoreError};
 use serde_json::json;
 
 use super::{
-    Call, Relay, Reply,
+    Call, End, Relay, Reply,
     choose::{ChoiceError, Chosen},
     failure::Failure,
 };
@@ -54,6 +54,9 @@ impl Relay {
                     self.forget_session(&call).await;
                 }
                 ChoiceError::Failure(failure) => {
+                    if matches!(failure, Failure::Internal(_)) {
+                        call.trail.ends(End::Fault);
+                    }
                     log_failure(&call, &failure);
                     return failure.into_reply(headers, &self.now_iso());
                 }
@@ -91,6 +94,7 @@ impl Relay {
             (Kind::Console, false) => self.console_plain(call, chosen).await,
             (Kind::Console, true) => self.console_stream(call, chosen).await,
             (Kind::Ccr | Kind::Bedrock, _) => {
+                call.trail.ends(End::NotServed);
                 let text =
                     format!("Accounts of type {} are not served yet", chosen.kind().as_str());
                 Err((call, ChoiceError::Failure(Failure::Account(text))))

@@ -36,7 +36,7 @@ pub use crate::wire::body::{BodyError, RequestBody};
 pub use call::{Call, Incoming};
 pub use pump::AfterClient;
 pub use reply::{Reply, ReplyBody};
-pub use trail::{Explained, Step, Trail, Trails};
+pub use trail::{End, Explained, Step, Trail, Trails};
 
 use crate::{
     accounts::Accounts,

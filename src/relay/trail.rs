@@ -31,7 +31,22 @@ pub struct Step {
 
 /// The decisions about one request, in order. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct Trail(Arc<Mutex<Vec<Step>>>);
+pub struct Trail(Arc<Mutex<Inner>>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    steps: Vec<Step>,
+    end: Option<End>,
+}
+
+/// A request that ended for reasons of our own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It was not served and no vendor was called for it: somebody else may serve it.
+    NotServed,
+    /// A failure of ours.
+    Fault,
+}
 
 /// A request and its decisions.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -47,6 +62,9 @@ pub struct Explained {
     pub path: String,
     /// The decisions.
     pub steps: Vec<Step>,
+    /// It was not served, for it needed something that is not served yet.
+    #[serde(default)]
+    pub not_served: bool,
 }
 
 struct Remembered {
@@ -64,7 +82,7 @@ pub struct Trails(Mutex<VecDeque<Remembered>>);
 impl Trail {
     /// Notes a decision.
     pub fn note(&self, phase: &'static str, text: impl Into<String>) {
-        let mut steps = self.0.lock();
+        let steps = &mut self.0.lock().steps;
         if steps.len() < STEPS {
             steps.push(Step { phase: phase.into(), text: text.into() });
         }
@@ -72,7 +90,17 @@ impl Trail {
 
     /// The decisions so far.
     pub fn steps(&self) -> Vec<Step> {
-        self.0.lock().clone()
+        self.0.lock().steps.clone()
+    }
+
+    /// Notes that the request ended for a reason of our own. The first reason stays.
+    pub(super) fn ends(&self, end: End) {
+        self.0.lock().end.get_or_insert(end);
+    }
+
+    /// Whether, and how, the request ended for a reason of our own.
+    pub fn end(&self) -> Option<End> {
+        self.0.lock().end
     }
 
     /// Notes how an account was chosen, or that none was, with everything that was looked at.
@@ -153,6 +181,7 @@ fn explained(one: &Remembered) -> Explained {
         method: one.method.to_string(),
         path: one.path.clone(),
         steps: one.trail.steps(),
+        not_served: one.trail.end() == Some(End::NotServed),
     }
 }
 

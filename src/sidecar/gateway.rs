@@ -21,7 +21,7 @@ use super::{
     routing::{Route, Routing},
 };
 use crate::api::{
-    middleware::{Front, KeptBody, Unserved},
+    middleware::{Fault, Front, KeptBody, Unserved},
     server::{Activity, Body, Connections, HEAD_TIME, IDLE, LATE, Tracked, exchanges, peer_text},
 };
 
@@ -58,7 +58,10 @@ impl Gateway {
     ) -> Response<Body> {
         let kept = KeptBody::default();
         request.extensions_mut().insert(kept.clone());
+        let began = Instant::now();
         let response = self.front.handle(request, peer.0, closing).await;
+        let fault = response.extensions().get::<Fault>().is_some();
+        self.routing.answered(true, fault, began.elapsed());
         if response.extensions().get::<Unserved>().is_none() {
             return response;
         }
@@ -130,7 +133,8 @@ impl Connections for Gateway {
     async fn serve(&self, stream: TcpStream, peer: SocketAddr, stop: CancellationToken) {
         let activity = Arc::new(Activity::begin());
         let tracked = Tracked::new(stream, Arc::clone(&activity));
-        let mut inlet = Inlet::new(tracked, Arc::clone(&self.routing), Arc::clone(&activity));
+        let mut inlet =
+            Inlet::new(tracked, Arc::clone(&self.routing), peer.ip(), Arc::clone(&activity));
         let mut fresh = true;
         loop {
             let Some(next) = self.next(&mut inlet, &stop, fresh).await else { return };

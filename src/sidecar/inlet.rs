@@ -6,18 +6,20 @@
 
 use std::{
     io,
+    net::IpAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker, ready},
 };
 
 use bytes::{Buf, Bytes, BytesMut};
+use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
     forward::{HeadError, RequestHead, framing::BodyTrack, head::head_end},
-    routing::{Route, Routing, is_own},
+    routing::{Answer, Route, Routing, is_own},
 };
 use crate::api::server::{Activity, Tracked};
 
@@ -55,6 +57,9 @@ pub(super) struct Inlet {
     stage: Stage,
     next: Option<Next>,
     routing: Arc<dyn Routing>,
+    peer: IpAddr,
+    /// A head whose route is being looked up.
+    deciding: Option<(RequestHead, BoxFuture<'static, Route>)>,
     activity: Arc<Activity>,
     /// Heads handed to hyper whose handling has not begun; as many as requests are pipelined into one
     /// read, which hyper bounds.
@@ -65,13 +70,20 @@ pub(super) struct Inlet {
 }
 
 impl Inlet {
-    pub fn new(stream: Tracked, routing: Arc<dyn Routing>, activity: Arc<Activity>) -> Self {
+    pub fn new(
+        stream: Tracked,
+        routing: Arc<dyn Routing>,
+        peer: IpAddr,
+        activity: Arc<Activity>,
+    ) -> Self {
         Self {
             stream,
             buffer: BytesMut::new(),
             stage: Stage::Head,
             next: None,
             routing,
+            peer,
+            deciding: None,
             activity,
             heads: Arc::default(),
             flushed: true,
@@ -104,7 +116,7 @@ impl Inlet {
     pub async fn next(&mut self) -> Option<Next> {
         std::future::poll_fn(|cx| {
             loop {
-                if let Some(next) = self.look() {
+                if let Some(next) = ready!(self.look(cx)) {
                     if matches!(next, Next::Own) {
                         return Poll::Ready(Some(next));
                     }
@@ -124,40 +136,64 @@ impl Inlet {
 
     /// Looks at the next head, if it is there, and has it routed. A request for the own front stays in
     /// the buffer for hyper.
-    fn look(&mut self) -> Option<Next> {
+    fn look(&mut self, cx: &mut Context<'_>) -> Poll<Option<Next>> {
         if let Some(next) = self.next.take() {
-            return Some(next);
+            return Poll::Ready(Some(next));
         }
         if matches!(self.stage, Stage::Release(..)) {
-            return Some(Next::Own);
+            return Poll::Ready(Some(Next::Own));
+        }
+        if let Some((head, mut deciding)) = self.deciding.take() {
+            return match deciding.as_mut().poll(cx) {
+                Poll::Ready(route) => Poll::Ready(Some(self.routed(head, route))),
+                Poll::Pending => {
+                    self.deciding = Some((head, deciding));
+                    Poll::Pending
+                }
+            };
         }
         // Empty lines before a request are no part of it.
         while self.buffer.starts_with(b"\r\n") {
             self.buffer.advance(2);
         }
         if self.buffer.is_empty() {
-            return None;
+            return Poll::Ready(None);
         }
         let parsed = match head_end(&self.buffer) {
-            Ok(None) => return None,
+            Ok(None) => return Poll::Ready(None),
             Ok(Some(end)) => RequestHead::parse(Bytes::copy_from_slice(&self.buffer[..end])),
             Err(error) => Err(error),
         };
         let head = match parsed {
             Ok(head) => head,
-            Err(error) => return Some(Next::Refused(error)),
+            Err(error) => return Poll::Ready(Some(Next::Refused(error))),
         };
-        let route = if is_own(head.path()) { Route::Own } else { self.routing.decide(&head) };
+        let answer = if is_own(head.path()) {
+            Answer::Now(Route::Own)
+        } else {
+            self.routing.decide(&head, self.peer)
+        };
+        match answer {
+            Answer::Now(route) => Poll::Ready(Some(self.routed(head, route))),
+            Answer::Later(deciding) => {
+                self.deciding = Some((head, deciding));
+                self.look(cx)
+            }
+        }
+    }
+
+    /// Takes the head out of the buffer for Node, or leaves it there for hyper.
+    fn routed(&mut self, head: RequestHead, route: Route) -> Next {
         let length = head.raw().len();
         match route {
             Route::Own => {
                 self.stage = Stage::Release(length, BodyTrack::new(head.framing()));
                 self.heads.lock().push_back(head);
-                Some(Next::Own)
+                Next::Own
             }
             legacy => {
                 self.buffer.advance(length);
-                Some(Next::Legacy(head, legacy))
+                Next::Legacy(head, legacy)
             }
         }
     }
@@ -202,7 +238,7 @@ impl Inlet {
     /// Between requests: looks for the next head. `Ready` with the stage unchanged means the end.
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         loop {
-            match self.look() {
+            match ready!(self.look(cx)) {
                 Some(Next::Own) => return Poll::Ready(Ok(true)),
                 Some(other) => {
                     self.next = Some(other);

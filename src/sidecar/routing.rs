@@ -1,6 +1,8 @@
 //! Who answers a request: Node or `crs`.
 
-use std::fmt;
+use std::{fmt, net::IpAddr, time::Duration};
+
+use futures_util::future::BoxFuture;
 
 use super::forward::{RequestHead, Trace};
 
@@ -28,11 +30,22 @@ impl fmt::Debug for Route {
     }
 }
 
+/// The answer to where a request goes.
+pub enum Answer {
+    /// Known at once.
+    Now(Route),
+    /// Something has to be looked up first; bounded by what a Redis call may take.
+    Later(BoxFuture<'static, Route>),
+}
+
 /// Decides where requests go. Asked once for each, between its head and its body, in the task that
-/// serves the client: it answers at once from what it has.
+/// serves the client.
 pub trait Routing: Send + Sync + 'static {
-    /// Where this request goes. Not asked for paths that only `crs` has.
-    fn decide(&self, head: &RequestHead) -> Route;
+    /// Where this request of a client at `peer` goes. Not asked for paths that only `crs` has.
+    fn decide(&self, head: &RequestHead, peer: IpAddr) -> Answer;
+    /// Told of each answer's head: who made it, whether it is a failure that `crs` caused, and how long
+    /// it took.
+    fn answered(&self, _own: bool, _fault: bool, _first_byte: Duration) {}
     /// Name of the phase, for `/crs/health`.
     fn phase(&self) -> String;
 }
@@ -42,8 +55,8 @@ pub trait Routing: Send + Sync + 'static {
 pub struct Observe;
 
 impl Routing for Observe {
-    fn decide(&self, _: &RequestHead) -> Route {
-        Route::Legacy { trace: None }
+    fn decide(&self, _: &RequestHead, _: IpAddr) -> Answer {
+        Answer::Now(Route::Legacy { trace: None })
     }
 
     fn phase(&self) -> String {

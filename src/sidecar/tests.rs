@@ -1,6 +1,10 @@
 //! Tests of the seams: observers that misbehave, and requests handed on after all.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{Extension, Router, http::Response, routing::any};
 use bytes::Bytes;
@@ -15,7 +19,7 @@ use tokio::{
 use super::{
     forward::{End, Forwarder, Observer, RequestHead, ResponseHead, Trace},
     gateway::Gateway,
-    routing::{Route, Routing},
+    routing::{Answer, Route, Routing},
 };
 use crate::{
     api::{
@@ -164,10 +168,12 @@ struct Traced {
 }
 
 impl Routing for Traced {
-    fn decide(&self, _: &RequestHead) -> Route {
-        let observer = Recorder { told: Arc::clone(&self.told), panics_at: self.panics_at };
-        let trace = Trace { id: Some("id-1".to_owned()), observer: Some(Box::new(observer)) };
-        Route::Legacy { trace: Some(trace) }
+    fn decide(&self, _: &RequestHead, _: IpAddr) -> Answer {
+        Answer::Now({
+            let observer = Recorder { told: Arc::clone(&self.told), panics_at: self.panics_at };
+            let trace = Trace { id: Some("id-1".to_owned()), observer: Some(Box::new(observer)) };
+            Route::Legacy { trace: Some(trace) }
+        })
     }
 
     fn phase(&self) -> String {
@@ -215,8 +221,8 @@ async fn an_observer_sees_payload_and_cannot_touch_it(
 struct Own;
 
 impl Routing for Own {
-    fn decide(&self, _: &RequestHead) -> Route {
-        Route::Own
+    fn decide(&self, _: &RequestHead, _: IpAddr) -> Answer {
+        Answer::Now(Route::Own)
     }
 
     fn phase(&self) -> String {

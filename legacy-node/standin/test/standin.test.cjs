@@ -102,6 +102,17 @@ test('a request of Claude Code is relayed and booked', NEEDS, async (t) => {
   }
 })
 
+test('an error of the vendor is passed on and not booked', NEEDS, async (t) => {
+  const service = await setup(t)
+  const json = await observe(service, { value: scene.body({ model: 'claude-none' }) })
+  assert.equal(json.answer.status, 404)
+  assert.equal(JSON.parse(json.answer.body).error.type, 'not_found_error')
+  const streamed = await observe(service, { value: scene.body({ model: 'claude-none', stream: true }) })
+  assert.equal(streamed.answer.status, 200)
+  assert.match(streamed.answer.body, /^event: error\ndata: \{"error":"Claude API error","status":404,/)
+  assert.deepEqual(Object.keys(streamed.redis).filter((key) => key.startsWith('usage:')), [])
+})
+
 test('a session keeps its account while that can be used', NEEDS, async (t) => {
   const { redis, up, port } = await setup(t)
   await scene.prepare(redis)

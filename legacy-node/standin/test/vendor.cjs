@@ -30,6 +30,12 @@ async function vendor() {
       seen.push({ url: req.url, headers: req.rawHeaders, body })
       const message = { id: 'msg_1', type: 'message', role: 'assistant', model: body.model }
       res.setHeader('request-id', 'req_1')
+      if (body.model === 'claude-none') {
+        res.statusCode = 404
+        res.setHeader('content-type', 'application/json')
+        res.end('{"type":"error","error":{"type":"not_found_error","message":"model: claude-none"}}')
+        return
+      }
       if (!body.stream) {
         res.setHeader('content-type', 'application/json')
         const content = [{ type: 'text', text: 'Hello from the vendor.' }]

@@ -1,12 +1,14 @@
 //! One case: what both sides did, plane by plane, as a text difference.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 use similar::TextDiff;
 
 use crate::{
     body::Body,
     compare::parse_events,
-    difference::{Finding, Plane},
+    difference::{Difference, Finding, Plane},
     observation::{AccountChoice, Admission, Headers, Observation},
     redact::Redactor,
     verdict::{PlaneVerdict, Verdict},
@@ -67,17 +69,25 @@ fn section(plane: Plane, a: &Observation, b: &Observation, verdict: &Verdict) ->
         Some(PlaneVerdict::NotCompared { why }) => format!("not compared: {why}"),
     };
     let mut out = format!("\n== {plane}: {state}\n");
+    // What counts, one by one; what rules speak for, counted.
+    let mut ruled: BTreeMap<&str, (usize, &Finding)> = BTreeMap::new();
     for finding in &findings {
         let mark = match &finding.rule {
-            Some(rule) => format!("  (rule {rule})"),
-            None if !finding.counts() => "  (note)".into(),
-            None if finding.weight == crate::Weight::Money => "  (money)".into(),
-            None => String::new(),
+            Some(rule) => {
+                ruled.entry(rule).or_insert((0, finding)).0 += 1;
+                continue;
+            }
+            None if !finding.counts() => "  (note)",
+            None if finding.weight == crate::Weight::Money => "  (money)",
+            None => "",
         };
-        out.push_str(&format!(
-            "   {} {}{mark}\n",
-            finding.difference.kind, finding.difference.path
-        ));
+        let Difference { kind, path, .. } = &finding.difference;
+        out.push_str(&format!("   {kind} {path}{mark}\n"));
+    }
+    for (rule, (count, example)) in ruled {
+        let Difference { kind, path, .. } = &example.difference;
+        let more = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
+        out.push_str(&format!("   {kind} {path}{more}  (rule {rule})\n"));
     }
     if plane == Plane::Account {
         out.push_str(&reasons("legacy", a.account.as_ref()));

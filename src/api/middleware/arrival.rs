@@ -30,6 +30,8 @@ pub struct Arrival {
     pub body: Arc<RequestBody>,
     /// Client address; behind a trusted proxy the one it names.
     pub client_ip: String,
+    /// Whether somebody else serves what is declined ([`super::Unserved`]).
+    pub may_decline: bool,
     /// Cancelled when the client left before its answer was complete.
     pub gone: CancellationToken,
 }

@@ -21,6 +21,11 @@ impl KeptBody {
     }
 }
 
+/// Response extension: the failure is ours, neither the client's nor a vendor's. Guards of a rollout watch
+/// for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Fault;
+
 /// Response extension: the request was not served and no vendor was called for it, so that somebody
 /// else may serve it. The response is what the client gets when nobody does.
 #[derive(Clone, Copy, Debug)]

@@ -46,7 +46,7 @@ pub use arrival::Arrival;
 pub use cors::Cors;
 pub use ending::KeyLabel;
 use ending::{Ending, Exchange, Watched};
-pub use kept::{KeptBody, Unserved};
+pub use kept::{Fault, KeptBody, Unserved};
 
 use crate::{
     config::{LimitsConfig, ServerConfig, parse_int},
@@ -248,6 +248,7 @@ impl Front {
         };
         let ending = Ending::new(gone.clone(), exchange, started);
         let kept = parts.extensions.remove::<KeptBody>();
+        let may_decline = kept.is_some();
         let response = match self.read(asked, body, kept).await {
             // What remains of the body cannot be told from a next request.
             Err(refusal @ (BodyRefusal::Late | BodyRefusal::Aborted)) => {
@@ -279,6 +280,7 @@ impl Front {
                         headers,
                         body,
                         client_ip,
+                        may_decline,
                         gone,
                     };
                     parts.uri = canonical_uri(parts.uri);

@@ -7,12 +7,12 @@ use axum::{Extension, body::Body, extract::State, http::Response};
 use super::run;
 use crate::{
     api::{
-        middleware::{Arrival, KeyLabel},
+        middleware::{Arrival, Fault, KeyLabel, Unserved},
         render,
     },
     app::AppState,
     keys::ApiKeySnapshot,
-    relay::{Incoming, Relay, session_hash},
+    relay::{End, Incoming, Relay, Reply, session_hash},
 };
 
 /// Which of the two routes.
@@ -89,6 +89,11 @@ where
 }
 
 async fn serve(relay: Arc<Relay>, incoming: Incoming, route: Route) -> Response<Body> {
+    if incoming.may_decline && is_for_ccr(&incoming) {
+        // Before anything is counted: Node serves these accounts.
+        return declined();
+    }
+    let may_decline = incoming.may_decline;
     let session = session_hash(incoming.body.root());
     let path = match route {
         Route::Messages | Route::GeminiMessages => "/v1/messages",
@@ -101,6 +106,7 @@ async fn serve(relay: Arc<Relay>, incoming: Incoming, route: Route) -> Response<
     let (call, prefetched) = (admission.call, admission.prefetched);
     let label = KeyLabel(format!("{} ({})", call.key.record.name, call.key.id));
     let added = call.admitted.headers.clone();
+    let trail = call.trail.clone();
     let reply = match route {
         Route::Messages => relay.messages(call, prefetched).await,
         Route::CountTokens => relay.count_tokens(call, prefetched).await,
@@ -111,5 +117,27 @@ async fn serve(relay: Arc<Relay>, incoming: Incoming, route: Route) -> Response<
     // Streams set their own `Connection`, overwriting what the queue asked for (legacy quirk).
     render::add_missing(&mut response, &added);
     response.extensions_mut().insert(label);
+    match trail.end() {
+        Some(End::NotServed) if may_decline => {
+            response.extensions_mut().insert(Unserved);
+        }
+        Some(End::NotServed | End::Fault) => {
+            response.extensions_mut().insert(Fault);
+        }
+        None => {}
+    }
+    response
+}
+
+/// Whether the model names CCR accounts, which are not served here yet.
+fn is_for_ccr(incoming: &Incoming) -> bool {
+    incoming.body.model().is_some_and(|model| model.trim_start().starts_with("ccr,"))
+}
+
+/// Somebody else serves this.
+fn declined() -> Response<Body> {
+    let body = serde_json::json!({ "error": "service_unavailable", "message": "Not served here" });
+    let mut response = render::reply(Reply::json(503, &body));
+    response.extensions_mut().insert(Unserved);
     response
 }

@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use axum::{body::Body, http::Response};
 
-use super::{middleware::Arrival, render};
+use super::{
+    middleware::{Arrival, Fault},
+    render,
+};
 use crate::{
     keys,
     relay::{Incoming, Relay, Reply},
@@ -22,6 +25,7 @@ impl From<Arrival> for Incoming {
             original_url: arrival.original_url,
             headers: arrival.headers,
             body: arrival.body,
+            may_decline: arrival.may_decline,
             gone: arrival.gone,
         }
     }
@@ -42,7 +46,9 @@ where
                 "message": "An unexpected error occurred",
                 "timestamp": relay.now_iso(),
             });
-            render::reply(Reply::json(500, &body))
+            let mut response = render::reply(Reply::json(500, &body));
+            response.extensions_mut().insert(Fault);
+            response
         }
     }
 }

@@ -34,6 +34,8 @@ use crate::config::SidecarConfig;
 use pool::Pool;
 use stats::Stats;
 
+pub use stats::Heard;
+
 /// Forwards to one Node service.
 pub struct Forwarder {
     pool: Pool,
@@ -79,5 +81,12 @@ impl Forwarder {
             trust_proxy,
             stats: Stats::new(),
         })
+    }
+
+    /// Has `heard` told of each answer of Node.
+    #[must_use]
+    pub fn telling(mut self, heard: Heard) -> Self {
+        self.stats.heard = Some(heard);
+        self
     }
 }

@@ -1,6 +1,6 @@
 //! Counts of what was forwarded, for Prometheus.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use parking_lot::Mutex;
@@ -20,7 +20,11 @@ pub(super) struct Stats {
     pub connections: Counter,
     in_flight: Gauge,
     first_byte: Histogram,
+    pub heard: Option<Heard>,
 }
+
+/// Told how long Node took to its first byte.
+pub type Heard = Arc<dyn Fn(Duration) + Send + Sync>;
 
 impl Stats {
     pub fn new() -> Self {
@@ -41,6 +45,7 @@ impl Stats {
             connections: counter!("crs_forward_connections_total"),
             in_flight: gauge!("crs_forward_in_flight"),
             first_byte: histogram!("crs_forward_first_byte_seconds"),
+            heard: None,
         }
     }
 
@@ -53,6 +58,9 @@ impl Stats {
 
     pub fn answered(&self, status: u16, after: Duration) {
         self.first_byte.record(after);
+        if let Some(heard) = &self.heard {
+            heard(after);
+        }
         let mut statuses = self.statuses.lock();
         let counted = statuses.entry(status).or_insert_with(
             || counter!("crs_forward_responses_total", "status" => status.to_string()),

@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     case::Candidate,
-    second_run::{Sides, both_sides},
+    second_run::{Seals, Sides, both_sides},
     seen::{Seen, SeenRequest},
     shelf::Shelf,
     story,
@@ -60,7 +60,9 @@ pub struct ShadowParts {
     pub rules: Rules,
     /// Captured cases.
     pub shelf: Shelf,
-    /// Seals them; `None`: none are kept.
+    /// Opens what the legacy service encrypts in Redis.
+    pub seals: Arc<dyn Seals>,
+    /// Seals cases; `None`: none are kept.
     pub sealer: Option<Sealer>,
     /// Which requests are compared.
     pub sample: SampleSettings,
@@ -336,10 +338,18 @@ impl Shadow {
             Some(expected) => Some(expected.trace(Instant::now() + TRACE_PATIENCE).await),
             None => None,
         };
-        let store = Arc::clone(&self.parts.store);
+        if trace.as_ref().is_some_and(|trace| trace.began_ms == 0.0 && trace.incomplete.is_some()) {
+            // Node's HTTP parser has answered by itself.
+            return self.drop_one("did not reach the service");
+        }
+        let (store, seals) = (Arc::clone(&self.parts.store), Arc::clone(&self.parts.seals));
         let sides =
-            both_sides(&id, seen.clone(), trace.as_ref(), &*self.parts.candidate, store).await;
+            both_sides(&id, seen.clone(), trace.as_ref(), &*self.parts.candidate, store, &*seals)
+                .await;
         self.remember(&id, &seen, &sides);
+        if sides.explained.as_ref().is_some_and(|explained| explained.not_served) {
+            return self.drop_one("account type not served by crs yet");
+        }
         let verdict = judge(&sides.control, &sides.candidate, &self.parts.rules);
         count(&verdict);
         self.counted(|tally| tally.add(&sides.control, &verdict));

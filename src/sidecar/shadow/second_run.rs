@@ -25,6 +25,13 @@ const STEP_MS: f64 = 200.0;
 /// Divergences that are named in a gap.
 const NAMED: usize = 3;
 
+/// Opens secrets that are stored encrypted, so that both sides' can be compared: the same secret is never
+/// encrypted to the same text twice.
+pub trait Seals: Send + Sync + 'static {
+    /// A fingerprint of the secret in a field of the record at `key`; `None` when it is no such text.
+    fn fingerprint(&self, key: &str, text: &str) -> Option<String>;
+}
+
 /// Both sides of one request.
 pub struct Sides {
     /// Node.
@@ -42,6 +49,7 @@ pub async fn both_sides(
     trace: Option<&NodeTrace>,
     candidate: &dyn Candidate,
     store: Arc<dyn Store>,
+    seals: &dyn Seals,
 ) -> Sides {
     let seen = {
         let mut seen = seen;
@@ -58,7 +66,7 @@ pub async fn both_sides(
         Some(trace) => match node_effects(trace, Arc::clone(&base), start_ms).await {
             Ok((changes, why)) => {
                 gaps.extend(why);
-                Some(changes.to_json())
+                Some(story::opened(changes.to_json(), seals))
             }
             Err(error) => {
                 gaps.push(error.to_string());
@@ -83,7 +91,8 @@ pub async fn both_sides(
     plain(run.response.as_mut()).await;
     facts.key_id = run.keys.iter().find_map(|key| key_id(key));
     control.request.key_id.clone_from(&facts.key_id);
-    let candidate = story::candidate(&run, &facts, control.source);
+    let mut candidate = story::candidate(&run, &facts, control.source);
+    candidate.effects = candidate.effects.map(|effects| story::opened(effects, seals));
     if control.source != Source::Tap {
         control.effects = None;
         control.account = None;

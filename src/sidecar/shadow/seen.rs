@@ -70,26 +70,31 @@ impl SeenRequest {
 
     /// The path with ids replaced, so that requests of a kind share it.
     pub fn route(&self) -> String {
-        let mut last = "";
-        let mut route = String::with_capacity(self.target.len());
-        for segment in self.path().split('/').skip(1) {
-            route.push('/');
-            let (name, action) =
-                segment.split_once(':').map_or((segment, None), |(n, a)| (n, Some(a)));
-            route.push_str(match last {
-                "models" => "{model}",
-                "organizations" => "{id}",
-                _ if is_id(name) => "{id}",
-                _ => name,
-            });
-            if let Some(action) = action {
-                route.push(':');
-                route.push_str(action);
-            }
-            last = segment;
-        }
-        route
+        route_of(&self.target)
     }
+}
+
+/// The path of a request target with ids replaced, so that requests of a kind share it.
+pub fn route_of(target: &str) -> String {
+    let path = target.split('?').next().unwrap_or_default();
+    let mut last = "";
+    let mut route = String::with_capacity(path.len());
+    for segment in path.split('/').skip(1) {
+        route.push('/');
+        let (name, action) = segment.split_once(':').map_or((segment, None), |(n, a)| (n, Some(a)));
+        route.push_str(match last {
+            "models" => "{model}",
+            "organizations" => "{id}",
+            _ if is_id(name) => "{id}",
+            _ => name,
+        });
+        if let Some(action) = action {
+            route.push(':');
+            route.push_str(action);
+        }
+        last = segment;
+    }
+    route
 }
 
 /// Whether a segment names one thing rather than a kind of things.

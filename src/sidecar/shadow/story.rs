@@ -9,6 +9,7 @@ use shadow::{
 
 use super::{
     case::Run,
+    second_run::Seals,
     seen::{Seen, SeenRequest, SeenResponse},
 };
 use crate::{
@@ -150,6 +151,21 @@ fn side(
         }),
         ..Observation::default()
     }
+}
+
+/// Encrypted texts in a net change, by the fingerprint of what they hold.
+pub fn opened(mut effects: Value, seals: &dyn Seals) -> Value {
+    for (key, change) in effects.as_object_mut().into_iter().flatten() {
+        let fields = change.get_mut("fields").and_then(Value::as_object_mut);
+        for (_, field) in fields.into_iter().flatten() {
+            if let Some(now) = field.get_mut("=")
+                && let Some(print) = now.as_str().and_then(|text| seals.fingerprint(key, text))
+            {
+                *now = print.into();
+            }
+        }
+    }
+    effects
 }
 
 /// The account that was used: its record notes the use.

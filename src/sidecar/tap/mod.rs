@@ -40,6 +40,8 @@ pub use trace::{Command, Exchange, NodeTrace};
 
 /// Taps at a time: the workers of one service, old and new ones.
 const MAX_TAPS: usize = 32;
+/// How often a socket that somebody else listens on is tried again.
+const TAKE_OVER: Duration = Duration::from_millis(250);
 /// How long silence must last after the client's answer when the tap does not say it is quiet.
 const SILENCE: Duration = Duration::from_millis(400);
 /// After the tap said that nothing is pending: timers of the service may still fire.
@@ -126,7 +128,7 @@ impl Tap {
     /// # Errors
     /// When the socket cannot be made.
     pub async fn listen(self: Arc<Self>, stop: CancellationToken) -> io::Result<()> {
-        let listener = bind(&self.path)?;
+        let Some(listener) = self.bind(&stop).await? else { return Ok(()) };
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
@@ -148,6 +150,20 @@ impl Tap {
         let _ = std::fs::remove_file(&self.path);
         while connections.join_next().await.is_some() {}
         Ok(())
+    }
+
+    /// Makes the socket, once a predecessor that is still draining has let go of it. `None` at `stop`.
+    async fn bind(&self, stop: &CancellationToken) -> io::Result<Option<UnixListener>> {
+        loop {
+            match bind(&self.path) {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+                bound => return bound.map(Some),
+            }
+            tokio::select! {
+                () = stop.cancelled() => return Ok(None),
+                () = tokio::time::sleep(TAKE_OVER) => {}
+            }
+        }
     }
 
     async fn serve(&self, stream: UnixStream, stop: &CancellationToken) {

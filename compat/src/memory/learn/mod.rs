@@ -10,7 +10,7 @@
 //! - Other fields and members of a hash or set that was written blindly fall through to the next layer,
 //!   unless [`Learner::absent_if_written_blind`] says otherwise.
 //! - A key deleted unread did exist, nobody knows with what: it becomes an empty string.
-//! - A script that adds to a sorted set and returns its size tells how many other members there were;
+//! - A script that returns the size of a sorted set tells how many other members there were;
 //!   they become nameless members that never end.
 
 mod known;
@@ -95,14 +95,16 @@ impl Learner {
         }
         let Ok((keys, _)) = operands(args) else { return };
         let source = String::from_utf8_lossy(&args[1]).to_ascii_uppercase();
-        let counts = source.contains("ZADD") && source.contains("ZCARD");
+        let counts = source.contains("ZCARD") || source.contains("ZCOUNT");
+        // What the script itself added is in its count.
+        let own = i64::from(source.contains("ZADD"));
         for key in keys {
             let known = self.key(key);
             if counts
                 && keys.len() == 1
-                && let Reply::Int(count @ 1..) = reply
+                && let Reply::Int(count @ 0..) = reply
             {
-                known.whole(others(*count - 1));
+                known.whole(others((*count - own).max(0)));
             }
             known.close();
         }
