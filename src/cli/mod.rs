@@ -4,6 +4,7 @@
 pub mod demo;
 pub mod descriptors;
 mod doctor;
+mod health;
 mod output;
 mod rollout;
 mod serve;
@@ -83,6 +84,15 @@ enum Command {
         #[arg(long)]
         all: bool,
     },
+    /// Ask whether the crs of this folder answers, for health checks.
+    ///
+    /// Asks /crs/health on HOST and PORT and prints one line.
+    #[command(
+        after_help = "Exit codes: 0 it answers, 1 it does not, 64 wrong settings. That Redis or the \
+                            Node service is down is shown and is no failure: a restart would not \
+                            help."
+    )]
+    Health,
     /// Decide who answers clients, Node or crs: look, go on, go back.
     ///
     /// The phases are observe, shadow, canary, primary and standalone (docs/rollout.md). Commands work
@@ -136,6 +146,7 @@ pub fn main() -> ExitCode {
         Command::Setup => setup::run(dir, &output),
         Command::Serve => Config::read(dir).map_err(Into::into).and_then(serve::run),
         Command::Demo { port, check } => demo::run(dir, demo::Options { port, check }, &output),
+        Command::Health => health::run(dir, &output),
         Command::Status { all } => {
             let limit = if all { usize::MAX } else { 20 };
             status::run(dir, status::Options { limit }, &output)

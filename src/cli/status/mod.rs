@@ -19,6 +19,7 @@ use tokio::runtime::Builder;
 use super::{Output, demo};
 use crate::config::Config;
 use service::ServiceHealth;
+pub(super) use service::ask;
 
 /// Longest that one Redis call may take here: a report is worth waiting for.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -47,7 +48,7 @@ pub(super) fn run(dir: &Path, options: Options, output: &Output) -> anyhow::Resu
 }
 
 async fn show(config: &Config, options: Options, output: &Output) -> anyhow::Result<()> {
-    let health = service::ask(&config.server.host, config.server.port).await;
+    let health = ask(&config.server.host, config.server.port, "/health").await;
     show_service(&health, output);
     let read = read(config, options).await;
     match &read {

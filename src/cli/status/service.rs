@@ -12,8 +12,8 @@ use tokio::{net::TcpStream, time::timeout};
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// What `/health` said.
-pub(super) struct ServiceHealth {
+/// What the service said.
+pub(in crate::cli) struct ServiceHealth {
     /// Where it was asked.
     pub url: String,
     /// The answer, or why there is none.
@@ -29,8 +29,8 @@ impl ServiceHealth {
     }
 }
 
-/// Asks the service that listens on `host` and `port`.
-pub(super) async fn ask(host: &str, port: u16) -> ServiceHealth {
+/// Asks the service that listens on `host` and `port` at a path.
+pub(in crate::cli) async fn ask(host: &str, port: u16, path: &'static str) -> ServiceHealth {
     // Listening everywhere includes here.
     let host = match host {
         "0.0.0.0" => "127.0.0.1",
@@ -39,17 +39,17 @@ pub(super) async fn ask(host: &str, port: u16) -> ServiceHealth {
     };
     let authority =
         if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
-    let up = match timeout(PATIENCE, get(host, port, &authority)).await {
+    let up = match timeout(PATIENCE, get((host, port), &authority, path)).await {
         Ok(answer) => answer.map_err(|error| format!("{error:#}")),
         Err(_) => Err("no answer in time".to_owned()),
     };
     ServiceHealth { url: format!("http://{authority}"), up }
 }
 
-async fn get(host: &str, port: u16, authority: &str) -> anyhow::Result<Value> {
-    let stream = TcpStream::connect((host, port)).await.context("cannot connect")?;
+async fn get(address: (&str, u16), authority: &str, path: &str) -> anyhow::Result<Value> {
+    let stream = TcpStream::connect(address).await.context("cannot connect")?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let request = Request::get("/health")
+    let request = Request::get(path)
         .header("host", authority)
         .header("accept", "application/json")
         .header("connection", "close")
