@@ -33,7 +33,7 @@ impl Dockerfile {
             if instruction.name == "FROM" {
                 stages.push(Vec::new());
             }
-            stages.last_mut().expect("FROM comes first").push(instruction);
+            stages.last_mut().unwrap().push(instruction);
         }
         Self { stages }
     }
@@ -48,7 +48,7 @@ impl Dockerfile {
     pub fn words(&self, name: &str) -> Vec<String> {
         let said = self.last(name);
         assert_eq!(said.len(), 1, "{name}");
-        let array = &said[0][said[0].find('[').expect("the form without a shell")..];
+        let array = &said[0][said[0].find('[').unwrap()..];
         serde_json::from_str(array).unwrap()
     }
 
