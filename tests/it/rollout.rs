@@ -245,6 +245,17 @@ async fn without_node_there_is_nothing_to_go_back_to() {
 }
 
 #[tokio::test]
+async fn gates_can_be_relaxed_by_command() {
+    let place = Place::usual().await;
+    let home = Home::new(&place, place.redis_addr().port(), &[("CRS_LEGACY_URL", &node().await)]);
+    let _service = home.start().await;
+    let words = ["rollout", "set", "--gates", r#"{"min_observations": 300}"#, "--json"];
+    let said = crs(&home.folder, &words).await;
+    assert_eq!(said.code, 0, "{}", said.text);
+    assert_eq!(said.json["record"]["plan"]["gates"], json!({ "min_observations": 300 }));
+}
+
+#[tokio::test]
 async fn wrong_arguments_end_with_64() {
     let folder = scratch("rollout").unwrap();
     for words in [
@@ -253,6 +264,7 @@ async fn wrong_arguments_end_with_64() {
         &["rollout", "set", "later"],
         &["rollout", "set", "canary", "--percent", "101"],
         &["rollout", "set", "--guards", "{"],
+        &["rollout", "set", "--gates", "{"],
         &["rollout", "set", "--percent", "5", "--local"],
         &["rollout", "advance", "--local"],
         &["rollout", "history", "--limit", "0"],

@@ -132,7 +132,7 @@ struct SetArguments {
     sample: Option<Percent>,
     /// Overrides of the gates, a JSON object.
     #[arg(long, value_name = "JSON")]
-    gates: Option<serde_json::Value>,
+    gates: Option<String>,
     /// When guards trip, a JSON object.
     #[arg(long, value_name = "JSON")]
     guards: Option<String>,
@@ -165,7 +165,7 @@ impl SetArguments {
             automatic: self.automatic,
             sample: self.sample,
             sample_routes: None,
-            gates: self.gates.clone(),
+            gates: self.gates.as_deref().map(serde_json::from_str).transpose()?,
             guards: self.guards.as_deref().map(serde_json::from_str).transpose()?,
         })
     }

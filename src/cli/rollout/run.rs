@@ -102,8 +102,9 @@ impl Place<'_> {
     async fn shared(&self, action: &Action) -> Result<(), Failure> {
         let (command, say, force) = match action {
             Action::Set(set) => {
-                let settings =
-                    set.settings().map_err(|error| Failure::Usage(format!("--guards: {error}")))?;
+                let settings = set
+                    .settings()
+                    .map_err(|error| Failure::Usage(format!("--gates or --guards: {error}")))?;
                 if settings == Settings::default() {
                     return Err(Failure::Usage(
                         "say what to set; see crs rollout set --help".into(),
