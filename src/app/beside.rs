@@ -19,9 +19,6 @@ use crate::sidecar::{
     tap::{Tap, TapSettings},
 };
 
-/// How often what was counted is written to Redis.
-const PUBLISH: Duration = Duration::from_secs(5);
-
 /// The shadow side, ready to run.
 pub(super) struct Beside {
     /// What requests are shown to.
@@ -29,6 +26,8 @@ pub(super) struct Beside {
     tap: Arc<Tap>,
     store: Arc<RedisStore>,
     instance: String,
+    /// How often what was counted is written to Redis.
+    publish: Duration,
 }
 
 impl Beside {
@@ -65,7 +64,13 @@ impl Beside {
             clock: Clock::system(),
         };
         let shadow = Shadow::new(parts, Tally::default());
-        Ok(Self { shadow, tap, store, instance: config.service.instance.clone() })
+        Ok(Self {
+            shadow,
+            tap,
+            store,
+            instance: config.service.instance.clone(),
+            publish: config.sidecar.shadow_publish,
+        })
     }
 
     /// Runs until `ending` on a thread of its own: whatever a second run does, requests are not behind it.
@@ -81,13 +86,13 @@ impl Beside {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         std::thread::Builder::new().name("shadow".to_owned()).spawn(move || {
             runtime.block_on(async {
-                let Self { shadow, tap, store, instance } = self;
+                let Self { shadow, tap, store, instance, publish: pause } = self;
                 if let Err(error) = records::resume(&shadow, &*store, &instance).await {
                     tracing::warn!(%error, "What was counted before is not known");
                 }
                 let publishing = async {
                     loop {
-                        tokio::time::sleep(PUBLISH).await;
+                        tokio::time::sleep(pause).await;
                         publish(&shadow, &*store, &instance).await;
                     }
                 };

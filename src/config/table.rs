@@ -225,6 +225,11 @@ pub const SETTINGS: &[Setting] = &[
         "Most memory of requests that wait to be done a second time; beyond it they are dropped and counted.",
     ),
     own(
+        "CRS_SHADOW_PUBLISH_MS",
+        "5000",
+        "How often what the shadow side counted is written to Redis, for reports and gates.",
+    ),
+    own(
         "CRS_REUSE_PORT",
         "false",
         "`true`: another `crs` may listen on the same port at the same time.",
