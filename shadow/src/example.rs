@@ -31,6 +31,7 @@ pub(crate) fn streamed() -> Observation {
             key_id: Some("key-1".into()),
             model: Some("model-1".into()),
             stream: true,
+            session: false,
             client: Some("claude-code".into()),
         },
         admission: Admission::Admitted,

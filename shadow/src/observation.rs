@@ -71,6 +71,8 @@ pub struct RequestFacts {
     pub model: Option<String>,
     /// Whether a stream was asked for.
     pub stream: bool,
+    /// Whether the client names its session (`metadata.user_id`).
+    pub session: bool,
     /// Kind of client, e.g. `claude-code`.
     pub client: Option<String>,
 }

@@ -27,6 +27,7 @@ fn fits(when: &When, case: &Case) -> bool {
         && when.account.as_ref().is_none_or(|kind| Some(kind) == case.account.as_ref())
         && when.source.is_none_or(|source| source == case.source)
         && when.stream.is_none_or(|stream| stream == case.stream)
+        && when.session.is_none_or(|session| session == case.session)
         && when.complete.is_none_or(|complete| complete == case.complete)
         && one_of(&when.status, case.status)
         && one_of(&when.upstream_status, case.upstream_status)

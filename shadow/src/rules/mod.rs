@@ -67,6 +67,8 @@ pub struct When {
     pub source: Option<Source>,
     /// Stream or not.
     pub stream: Option<bool>,
+    /// Whether the client names its session.
+    pub session: Option<bool>,
     /// Whether the control's answer came to its end.
     pub complete: Option<bool>,
     /// Statuses of the control's answer.
@@ -113,6 +115,8 @@ pub struct Case {
     pub source: Source,
     /// Stream or not.
     pub stream: bool,
+    /// Whether the client names its session.
+    pub session: bool,
     /// Whether the control's answer came to its end.
     pub complete: bool,
     /// Status of the control's answer.
@@ -132,6 +136,7 @@ impl Case {
             account: control.account.as_ref().map(|account| account.kind.clone()),
             source: control.source,
             stream: control.request.stream,
+            session: control.request.session,
             complete: control.response.as_ref().is_none_or(|response| response.complete),
         }
     }

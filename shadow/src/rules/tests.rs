@@ -88,6 +88,17 @@ fn noise(
 }
 
 #[test]
+fn only_a_session_of_nobody_may_be_made_up() {
+    let user =
+        |n: u32| json!(format!("user_a_account__session_{n}f0e2a40-4c2b-4d1e-9d0e-0a1b2c3d4e5f"));
+    let found = || finding(Plane::UpstreamRequest, "/body/metadata/user_id", user(3), user(4));
+    let made_up = Case { complete: true, ..Case::default() };
+    assert_eq!(spoken_for(&made_up, found()).as_deref(), Some("made-up-session"));
+    let named = Case { session: true, ..made_up };
+    assert_eq!(spoken_for(&named, found()), None);
+}
+
+#[test]
 fn circumstances_count() {
     let found = || finding(Plane::ResponseBody, "/complete", json!(false), json!(true));
     let cut = Case { stream: true, complete: false, ..Case::default() };

@@ -113,6 +113,7 @@ pub fn facts(id: &str, request: &SeenRequest) -> RequestFacts {
         key_id: None,
         model: field("model").and_then(Value::as_str).map(str::to_owned),
         stream: field("stream").and_then(Value::as_bool).unwrap_or(false),
+        session: field("metadata").is_some_and(|metadata| metadata["user_id"].is_string()),
         client: request.header("user-agent").map(client),
     }
 }
