@@ -16,6 +16,7 @@ mod hostile;
 mod outage;
 mod place;
 mod rollout;
+mod shadow;
 mod shutdown;
 mod sidecar;
 mod streams;

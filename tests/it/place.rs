@@ -45,14 +45,21 @@ pub struct Place {
 impl Place {
     /// `keys` by alias, as in scenarios; one official account.
     pub async fn new(keys: Value) -> Self {
+        Self::seeded(json!({ "keys": keys })).await
+    }
+
+    /// Keys, accounts and whatever else a scenario seeds.
+    pub async fn seeded(mut seed: Value) -> Self {
         let outside = Outside::start(0).await.unwrap();
         outside.standin.begin(None);
         let server = RedisServer::start().await.unwrap();
         let vault = Vault::new(ENCRYPTION_KEY);
         let now_ms = jiff::Timestamp::now().as_millisecond();
         let place = Self { outside, server, vault, now_ms };
-        let scenario = json!({ "name": "faults", "why": "faults", "keys": keys });
-        let scenario: Scenario = serde_json::from_value(scenario).unwrap();
+        seed["name"] = json!("faults");
+        seed["why"] = json!("faults");
+        let seed = place.run().expand(&seed).unwrap();
+        let scenario: Scenario = serde_json::from_value(seed).unwrap();
         let seed = seed::commands(&place.run(), &scenario, place.outside.proxies).unwrap();
         place.redis().await.pipeline(seed).await.unwrap();
         place

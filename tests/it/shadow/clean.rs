@@ -1,0 +1,57 @@
+//! A service that does as it should is reported as such.
+
+use serde_json::{Value, json};
+use shadow::Source;
+
+use super::{Stage, usual_seed};
+
+/// Requests of all kinds that the stand-in knows, with the status that each gets.
+fn requests() -> Vec<(u16, Value)> {
+    let session = |n: u32| {
+        json!({ "metadata": { "user_id": format!(
+        "user_{}_account__session_00000000-0000-4000-8000-{n:012}", "a".repeat(64)) } })
+    };
+    vec![
+        (200, json!({})),
+        (200, json!({ "stream": true })),
+        // The session is bound now.
+        (200, json!({ "stream": true })),
+        (200, json!({ "body": session(1) })),
+        (200, json!({ "body": session(1), "stream": true })),
+        (200, json!({ "path": "/claude/v1/messages", "body": session(2) })),
+        (200, json!({ "path": "/api/v1/messages?beta=true", "body": session(3) })),
+        (200, json!({ "key": "bound", "body": session(4) })),
+        (200, json!({ "key": "bound", "body": session(4), "stream": true })),
+        (200, json!({ "key_in": "Authorization", "body": session(5) })),
+        (200, json!({ "body": { "model": "claude-3-5-haiku-20241022" } })),
+        (200, json!({ "body": { "model": "claude-opus-4-1-20250805" }, "stream": true })),
+        (200, json!({ "body": { "top_p": 0.5, "temperature": 1 } })),
+        (200, json!({ "chunked": 100, "padding": 50_000 })),
+        (401, json!({ "key": null })),
+        (401, json!({ "key": "unknown" })),
+        (401, json!({ "key": "off" })),
+        (401, json!({ "key": null, "headers": { "x-api-key": "short" } })),
+        (401, json!({ "key": null, "headers": { "x-api-key": "wrong-prefix-0123456789" } })),
+        (400, json!({ "body": { "messages": [] } })),
+        (400, json!({ "body": { "messages": null } })),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clean_run_shows_nothing() {
+    let stage = Stage::start(usual_seed()).await;
+    let mut sent = 0;
+    for (status, request) in requests() {
+        let answer = stage.send(request.clone()).await;
+        let body = String::from_utf8_lossy(&answer.body);
+        assert_eq!((answer.status, answer.ended), (status, "complete"), "{request}: {body}");
+        sent += 1;
+    }
+    let tally = stage.compared(sent).await;
+    assert!(tally.mismatches().is_empty(), "{}", stage.shown());
+    assert_eq!((tally.observations, tally.agreeing, tally.money), (sent, sent, 0));
+    assert_eq!(tally.sources.into_iter().collect::<Vec<_>>(), [(Source::Tap, sent)]);
+    for (plane, counts) in &tally.planes {
+        assert_eq!(counts.differ, 0, "{plane}");
+    }
+}
