@@ -49,20 +49,25 @@ impl Place {
     }
 
     /// Keys, accounts and whatever else a scenario seeds.
-    pub async fn seeded(mut seed: Value) -> Self {
+    pub async fn seeded(seed: Value) -> Self {
         let outside = Outside::start(0).await.unwrap();
         outside.standin.begin(None);
         let server = RedisServer::start().await.unwrap();
         let vault = Vault::new(ENCRYPTION_KEY);
         let now_ms = jiff::Timestamp::now().as_millisecond();
         let place = Self { outside, server, vault, now_ms };
+        place.seed(seed).await;
+        place
+    }
+
+    /// Writes a seed into the database, on top of what is there.
+    pub async fn seed(&self, mut seed: Value) {
         seed["name"] = json!("faults");
         seed["why"] = json!("faults");
-        let seed = place.run().expand(&seed).unwrap();
+        let seed = self.run().expand(&seed).unwrap();
         let scenario: Scenario = serde_json::from_value(seed).unwrap();
-        let seed = seed::commands(&place.run(), &scenario, place.outside.proxies).unwrap();
-        place.redis().await.pipeline(seed).await.unwrap();
-        place
+        let seed = seed::commands(&self.run(), &scenario, self.outside.proxies).unwrap();
+        self.redis().await.pipeline(seed).await.unwrap();
     }
 
     /// One key whose slots are counted.

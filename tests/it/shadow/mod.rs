@@ -3,6 +3,7 @@
 
 mod clean;
 mod faults;
+mod passthrough;
 
 use std::{
     collections::BTreeMap,

@@ -2,9 +2,9 @@
 
 mod abort;
 mod failure;
-mod node;
+pub mod node;
 mod passthrough;
-mod random;
+pub mod random;
 mod restart;
 mod upgrade;
 
