@@ -17,6 +17,7 @@ mod outage;
 mod place;
 mod rollout;
 mod shadow;
+mod rollout_load;
 mod shutdown;
 mod sidecar;
 mod streams;
