@@ -9,15 +9,20 @@ use compat::{
     store::{RedisStore, Store},
 };
 use sha2::{Digest, Sha256};
-use shadow::{Rules, Tally, capture::Sealer, sample::SampleSettings};
+use shadow::{
+    Rules, Tally, Verdict,
+    capture::{Capture, Sealer},
+    sample::SampleSettings,
+};
 use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
 
 use super::{App, candidate::SecondRuns, settings};
 use crate::sidecar::{
-    shadow::{Seals, Shadow, ShadowParts, Shelf, ShelfLimits, records},
+    shadow::{Seals, Shadow, ShadowParts, Shelf, ShelfLimits, again, records},
     tap::{Tap, TapSettings},
 };
+use crate::{billing::PriceBook, config::Config, domain::Secret};
 
 /// The shadow side, ready to run.
 pub(super) struct Beside {
@@ -145,6 +150,40 @@ pub fn rules(data: &Path) -> anyhow::Result<Rules> {
         Rules::with_directory(&own).context("rules of shadow comparison")
     } else {
         Rules::built_in().context("rules of shadow comparison")
+    }
+}
+
+/// Does captured cases again.
+pub struct Again {
+    runs: SecondRuns,
+    stored: Stored,
+    rules: Rules,
+    encryption_key: Secret,
+}
+
+impl Again {
+    /// On the settings and prices of this folder.
+    ///
+    /// # Errors
+    /// When rules cannot be read or the thread cannot be started.
+    pub fn new(config: Config) -> anyhow::Result<Self> {
+        let prices = Arc::new(PriceBook::open(&config.service.data_dir));
+        let encryption_key = config.security.encryption_key.clone();
+        Ok(Self {
+            rules: rules(&config.service.data_dir)?,
+            stored: Stored(Vault::new(encryption_key.expose())),
+            runs: SecondRuns::start(Arc::new(config), prices)?,
+            encryption_key,
+        })
+    }
+
+    /// One case, judged anew.
+    ///
+    /// # Errors
+    /// When the case cannot be done again.
+    pub async fn run(&self, case: Capture) -> Result<Verdict, String> {
+        let key = self.encryption_key.expose();
+        again(case, &self.runs, &self.stored, &self.rules, key).await
     }
 }
 

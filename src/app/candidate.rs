@@ -11,6 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use compat::{
+    keys,
     memory::Memory,
     store::Store,
     usage::{Books, ScratchBooks},
@@ -179,6 +180,9 @@ impl ScratchService {
         run.sent = sender.sent();
         run.changes = memory.changes();
         run.keys = memory.loaded();
+        let ids: Vec<&str> =
+            run.keys.iter().filter_map(|key| key.strip_prefix("apikey:")).collect();
+        run.base = memory.snapshot(keys::API_KEY_MAP, |_, id| ids.contains(&id));
         let unknown = memory.unsupported().into_keys();
         run.gaps.extend(unknown.map(|name| format!("the command {name} is not known here")));
         run

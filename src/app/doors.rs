@@ -16,7 +16,7 @@ use crate::{
         service::{Facts, OwnHealth},
     },
     rollout::Rollout,
-    sidecar::{forward::Forwarder, gateway::Gateway, routing::Routing, standing},
+    sidecar::{forward::Forwarder, gateway::Gateway, routing::Routing, shadow::Shadow, standing},
 };
 
 /// The legacy service, while it is there.
@@ -61,6 +61,11 @@ impl Doors {
             );
         }
         Ok(Self { legacy, trust_proxy, beside: Mutex::new(beside) })
+    }
+
+    /// What does requests again, while there is a legacy service.
+    pub fn shadow(&self) -> Option<Arc<Shadow>> {
+        self.beside.lock().as_ref().map(|beside| Arc::clone(&beside.shadow))
     }
 
     /// Starts what works beside the requests.

@@ -10,6 +10,7 @@ mod facts;
 pub mod listen;
 mod rollout;
 mod settings;
+mod showing;
 mod steering;
 
 use std::{
@@ -27,7 +28,7 @@ use compat::{
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-pub use beside::{rules, shelf};
+pub use beside::{Again, rules, shelf};
 pub use evidence::settings as gate_settings;
 pub use settings::redis_config;
 
@@ -111,7 +112,7 @@ pub async fn run(
     tracing::info!("Listening on http://{}", listener.local_addr()?);
     let exposition = Exposition::new(exposition(Arc::clone(&app)));
     let parts = rollout::prepare(&app, listener.local_addr()?.to_string())?;
-    let doors = doors::Doors::new(&app, &parts.admin.rollout)?;
+    let doors = doors::Doors::new(&app, &parts.rollout)?;
     let service = ServiceState {
         facts: Arc::clone(&app) as Arc<dyn Facts>,
         log_stats,
@@ -121,7 +122,13 @@ pub async fn run(
         own_health: Arc::new(doors.health(&app)),
     };
     let front = front_settings(&app.config, app.clock.clone());
-    let admin = Some(parts.admin.clone());
+    let evidence = Arc::new(showing::Evidence {
+        app: Arc::clone(&app),
+        rollout: Arc::clone(&parts.rollout),
+        shadow: doors.shadow(),
+        store: parts.store(),
+    });
+    let admin = Some(parts.admin(Arc::clone(&evidence) as _));
     let front = Front::new(front, router(Arc::clone(&app), service, admin));
     let limits = Limits {
         max_connections: app.config.server.max_connections,
@@ -130,7 +137,7 @@ pub async fn run(
     let ending = CancellationToken::new();
     let mut services = background.start(&app, &ending);
     doors.start(&shutdown.stop, &ending)?;
-    parts.start(&app, &mut services, &shutdown.stop, &ending);
+    parts.start(&app, evidence, &mut services, &shutdown.stop, &ending);
     let mut failed = false;
     {
         let mut served = doors.serve(listener, front, shutdown.clone(), limits);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use compat::store::RedisStore;
+use compat::store::{RedisStore, Store};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -12,18 +12,21 @@ use super::{
     settings,
 };
 use crate::{
-    api::admin::crs::CrsAdmin,
+    api::admin::crs::{CrsAdmin, Showing},
     identity::Admins,
     rollout::{
-        ControlSocket, Desk, InstanceFacts, KeyDirectory, LogAlarm, Rollout, Vitals, Watcher,
-        socket_path,
+        ControlSocket, Desk, Explainer, InstanceFacts, KeyDirectory, LogAlarm, Rollout, Vitals,
+        Watcher, socket_path,
     },
 };
 
 /// What the endpoints and the services of the rollout share.
 pub(super) struct RolloutParts {
-    /// For the endpoints; `rollout` in it is what decides about requests.
-    pub admin: CrsAdmin,
+    /// What decides about requests.
+    pub rollout: Arc<Rollout>,
+    admins: Arc<Admins>,
+    desk: Arc<Desk>,
+    instance: InstanceFacts,
     store: Arc<RedisStore>,
 }
 
@@ -62,27 +65,43 @@ pub(super) fn prepare(app: &AppState, address: String) -> anyhow::Result<Rollout
     let evidence = Arc::new(ShadowEvidence { store: Arc::clone(&store) as _ });
     let desk = Desk::new(Arc::clone(&store) as _, app.clock.clone(), evidence);
     Ok(RolloutParts {
-        admin: CrsAdmin {
-            admins: Arc::new(Admins::new(Arc::clone(&app.hot), app.clock.clone())),
-            rollout: Arc::new(rollout),
-            desk: Arc::new(desk),
-            instance: InstanceFacts::of_this_process(&config.service.instance, address, &app.clock),
-        },
+        rollout: Arc::new(rollout),
+        admins: Arc::new(Admins::new(Arc::clone(&app.hot), app.clock.clone())),
+        desk: Arc::new(desk),
+        instance: InstanceFacts::of_this_process(&config.service.instance, address, &app.clock),
         store,
     })
 }
 
 impl RolloutParts {
+    /// What the endpoints use.
+    pub(super) fn admin(&self, showing: Arc<dyn Showing>) -> CrsAdmin {
+        CrsAdmin {
+            admins: Arc::clone(&self.admins),
+            rollout: Arc::clone(&self.rollout),
+            desk: Arc::clone(&self.desk),
+            instance: self.instance.clone(),
+            showing,
+        }
+    }
+
+    /// A connection that requests do not wait behind.
+    pub(super) fn store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.store) as _
+    }
+
     /// Starts the services. They go on while streams are drained, but for the control socket: from `stop`
     /// on it is a successor's.
     pub(super) fn start(
         &self,
         app: &AppState,
+        explainer: Arc<dyn Explainer>,
         services: &mut JoinSet<()>,
         stop: &CancellationToken,
         ending: &CancellationToken,
     ) {
-        let CrsAdmin { rollout, desk, instance, .. } = self.admin.clone();
+        let (rollout, desk) = (Arc::clone(&self.rollout), Arc::clone(&self.desk));
+        let instance = self.instance.clone();
         let watcher = Watcher {
             rollout: Arc::clone(&rollout),
             desk: Arc::clone(&desk),
@@ -93,7 +112,8 @@ impl RolloutParts {
             alarm: Arc::new(LogAlarm),
         };
         services.spawn(watcher.run(ending.clone()));
-        let socket = ControlSocket { rollout, desk, instance, clock: app.clock.clone() };
+        let clock = app.clock.clone();
+        let socket = ControlSocket { rollout, desk, instance, explainer, clock };
         let path = socket_path(&app.config.service.data_dir);
         let (stop, ending) = (stop.clone(), ending.clone());
         services.spawn(async move {

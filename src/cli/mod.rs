@@ -4,8 +4,10 @@
 pub mod demo;
 pub mod descriptors;
 mod doctor;
+mod explain;
 mod health;
 mod output;
+mod replay;
 mod rollout;
 mod serve;
 mod setup;
@@ -14,7 +16,10 @@ mod status;
 #[cfg(unix)]
 mod successor;
 
-use std::{path::Path, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 
@@ -109,6 +114,25 @@ enum Command {
     /// config/config.js (when there is one) with what crs would use.
     #[command(after_help = "Exit codes: 0 nothing to mend, 1 findings, 2 could not run.")]
     Doctor,
+    /// Tell why a request went as it did: which check refused it, which accounts were looked at and why
+    /// each was left out, which rules changed the request, what the vendor answered.
+    ///
+    /// Knows the last 2,000 requests that the running service of this folder has served or done again, by
+    /// the id in X-Request-ID, and the cases that were captured, by theirs.
+    Explain {
+        /// Id of the request.
+        id: String,
+    },
+    /// Do captured cases again with this build and say which agree now.
+    ///
+    /// Reads a file of `crs shadow export`. Needs neither Redis nor the Node service nor vendors: what
+    /// they said is in the file. The folder's .env must have the ENCRYPTION_KEY of the machine that
+    /// captured them.
+    #[command(after_help = "Exit codes: 0 all cases agree, 1 some do not, 2 could not run.")]
+    Replay {
+        /// The file.
+        file: PathBuf,
+    },
     /// Show what the comparison with the Node service has found.
     #[command(subcommand)]
     Shadow(shadow::Action),
@@ -130,19 +154,9 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Doctor => return doctor::main(dir, &output),
         Command::Rollout(arguments) => return rollout::main(dir, &arguments, &output),
-        Command::Shadow(action) => {
-            return match shadow::run(dir, action, &output) {
-                Ok(code) => ExitCode::from(code),
-                Err(error) => {
-                    output.error(&error);
-                    ExitCode::from(if error.is::<ConfigError>() {
-                        ConfigError::EXIT_CODE
-                    } else {
-                        2
-                    })
-                }
-            };
-        }
+        Command::Shadow(action) => return coded(shadow::run(dir, action, &output), &output),
+        Command::Replay { file } => return coded(replay::run(dir, &file, &output), &output),
+        Command::Explain { id } => explain::run(dir, &id, &output),
         Command::Setup => setup::run(dir, &output),
         Command::Serve => Config::read(dir).map_err(Into::into).and_then(serve::run),
         Command::Demo { port, check } => demo::run(dir, demo::Options { port, check }, &output),
@@ -162,4 +176,16 @@ pub fn main() -> ExitCode {
             }
         }
     }
+}
+
+/// The exit code of a command that has more to say than done or failed.
+fn coded(done: anyhow::Result<u8>, output: &Output) -> ExitCode {
+    done.map_or_else(
+        |error| {
+            output.error(&error);
+            let wrong = error.is::<ConfigError>();
+            ExitCode::from(if wrong { ConfigError::EXIT_CODE } else { 2 })
+        },
+        ExitCode::from,
+    )
 }

@@ -31,7 +31,9 @@ pub use meter::{Counted, Meter};
 pub use override_file::{Override, remove as remove_override, write as write_override};
 pub use phase::{Phase, UnknownPhase};
 pub use plan::{Change, Plan, Record, Sampling};
-pub use ports::{Alarm, Evidence, Fitness, GateResult, LogAlarm, NoEvidence, Notice, Vitals};
+pub use ports::{
+    Alarm, Evidence, Explainer, Fitness, GateResult, LogAlarm, NoEvidence, Notice, Vitals,
+};
 pub use routes::{Access, OwnedRoute, ROUTES, route};
 pub use share::{Membership, Names, NotAPercentage, Percent, Share, place};
 pub use socket::{ControlSocket, Request, ask, socket_path};

@@ -3,6 +3,7 @@
 use compat::record::ApiKey;
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{OwnedRoute, Plan};
 
@@ -55,6 +56,12 @@ pub trait Vitals: Send + Sync + 'static {
     fn journal_backlog(&self) -> u64;
     /// Redis calls that failed since the start.
     fn redis_failures(&self) -> u64;
+}
+
+/// Tells why requests went as they did.
+pub trait Explainer: Send + Sync + 'static {
+    /// The decisions about a request, while they are remembered.
+    fn explain(&self, request_id: &str) -> Option<Value>;
 }
 
 /// Something an operator must know.

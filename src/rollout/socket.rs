@@ -23,7 +23,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Command, Desk, InstanceFacts, Order, Override, Phase, Rollout, RolloutError, watch::about,
+    Command, Desk, Explainer, InstanceFacts, Order, Override, Phase, Rollout, RolloutError,
+    watch::about,
 };
 use compat::clock::Clock;
 
@@ -58,6 +59,11 @@ pub enum Request {
     Follow,
     /// The gates for the next step.
     Gates,
+    /// Why a request went as it did.
+    Explain {
+        /// Its id.
+        id: String,
+    },
 }
 
 /// Serves the socket.
@@ -68,6 +74,8 @@ pub struct ControlSocket {
     pub desk: Arc<Desk>,
     /// Who this is.
     pub instance: InstanceFacts,
+    /// Knows why requests went as they did.
+    pub explainer: Arc<dyn Explainer>,
     /// Time.
     pub clock: Clock,
 }
@@ -138,6 +146,10 @@ impl ControlSocket {
             Request::Gates => match self.desk.gates().await {
                 Ok(gates) => done(json!({ "gates": gates })),
                 Err(error) => refusal(&error),
+            },
+            Request::Explain { id } => match self.explainer.explain(&id) {
+                Some(told) => done(told),
+                None => failed("unknown", "that request is not remembered", Value::Null),
             },
             Request::Change { order } => self.change(order).await,
             Request::Override { phase, reason } => {

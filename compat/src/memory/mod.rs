@@ -27,6 +27,7 @@ mod learn;
 mod number;
 mod resp;
 mod script;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -52,6 +53,7 @@ pub use base::{Base, EmptyBase, Facts, Layered, Listed, Loaded, MapBase, RedisBa
 pub use change::{Cut, Delta, Fate, KeyChange, NetChange};
 pub use foreign::{Divergence, Foreign};
 pub use learn::Learner;
+pub use snapshot::Snapshot;
 pub use value::{Hash, List, Set, Stream, Value, Zset};
 
 /// How often a script may ask for further keys.

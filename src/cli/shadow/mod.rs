@@ -5,6 +5,8 @@ mod case;
 mod export;
 mod report;
 
+pub(super) use calibrate::read as read_cases;
+
 use std::{
     path::{Path, PathBuf},
     sync::Arc,

@@ -119,6 +119,7 @@ impl Instance {
             rollout: Arc::clone(&rollout),
             desk: Arc::clone(&desk),
             instance,
+            explainer: Arc::new(Nobody),
             clock,
         };
         tokio::spawn(socket.run(socket_path(&folder.0), stop.clone()));
@@ -189,4 +190,24 @@ async fn commands(store: &RedisStore) -> Vec<String> {
             writes.contains(&name) && !own.contains(&name)
         })
         .collect()
+}
+
+/// Knows no request.
+struct Nobody;
+
+impl Explainer for Nobody {
+    fn explain(&self, request_id: &str) -> Option<serde_json::Value> {
+        (request_id == "known").then(|| serde_json::json!({ "served": true }))
+    }
+}
+
+#[tokio::test]
+async fn the_socket_explains_what_is_remembered() {
+    let redis = TestRedis::spawn();
+    let bench = Instance::start(&redis.config());
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    let known = bench.ask(&Request::Explain { id: "known".into() }).await;
+    assert_eq!((&known["ok"], &known["data"]["served"]), (&true.into(), &true.into()));
+    let other = bench.ask(&Request::Explain { id: "other".into() }).await;
+    assert_eq!((&other["ok"], &other["code"]), (&false.into(), &"unknown".into()));
 }

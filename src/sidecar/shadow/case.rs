@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use compat::{clock::Clock, memory::Base, memory::NetChange};
+use compat::{
+    clock::Clock,
+    memory::{Base, NetChange, Snapshot},
+};
 use futures_util::future::BoxFuture;
 
 use super::seen::{SeenRequest, SeenResponse};
@@ -36,6 +39,8 @@ pub struct Run {
     pub changes: NetChange,
     /// Why it went as it did.
     pub explained: Option<Explained>,
+    /// What it stood on, to run again elsewhere.
+    pub base: Snapshot,
     /// Keys that were looked at.
     pub keys: Vec<String>,
     /// Why the run proves less than it seems to.

@@ -378,6 +378,8 @@ impl Shadow {
         };
         capture.fit();
         capture.redact(self.sample.load().replace_prompts);
+        // Secrets in it are the legacy service's own encrypted texts.
+        capture.base = serde_json::to_value(&sides.base).ok();
         let kept = sealer.seal(&capture).map_err(|error| error.to_string()).and_then(|sealed| {
             self.parts.shelf.keep(&capture.id, &sealed).map_err(|error| error.to_string())
         });

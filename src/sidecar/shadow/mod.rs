@@ -15,6 +15,6 @@ mod watch;
 
 pub use case::{Candidate, Case, Run};
 pub use desk::{Shadow, ShadowParts, ShadowStatus};
-pub use second_run::{Seals, move_to};
+pub use second_run::{Seals, again, move_to};
 pub use seen::{Headers, Seen, SeenRequest, SeenResponse, route_of};
 pub use shelf::{Shelf, ShelfError, ShelfLimits};

@@ -2,12 +2,18 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use compat::{
     clock::Clock,
-    memory::{Base, Foreign, Layered, Learner, Memory, NetChange, RedisBase},
+    crypto::key_hash,
+    keys,
+    memory::{
+        Base, EmptyBase, Foreign, Layered, Learner, Loaded, Memory, NetChange, RedisBase, Snapshot,
+        Value,
+    },
     store::{Store, StoreError},
 };
-use shadow::{Gap, Observation, Plane, Source};
+use shadow::{Gap, Observation, Plane, Rules, Source, Verdict, capture::Capture, judge};
 
 use super::{
     case::{Candidate, Case},
@@ -25,6 +31,47 @@ const STEP_MS: f64 = 200.0;
 /// Divergences that are named in a gap.
 const NAMED: usize = 3;
 
+/// Does a captured request again, on another build or machine, and judges it anew.
+///
+/// # Errors
+/// When the case does not hold what it stood on.
+pub async fn again(
+    mut case: Capture,
+    candidate: &dyn Candidate,
+    seals: &dyn Seals,
+    rules: &Rules,
+    encryption_key: &str,
+) -> Result<Verdict, String> {
+    let base = case.base.take().ok_or("the case does not hold what it stood on")?;
+    let snapshot: Snapshot = serde_json::from_value(base).map_err(|error| error.to_string())?;
+    let mut base = snapshot.into_base();
+    let request = story::request_again(&case);
+    // The key itself was not captured; what stands in its place is known by the same id.
+    if let Some(id) = &case.control.request.key_id
+        && let Some(presented) = request.credential()
+    {
+        let fields = [(Bytes::from(key_hash(&presented, encryption_key)), Bytes::from(id.clone()))];
+        let value = Value::Hash(fields.into_iter().collect());
+        base.insert(keys::API_KEY_MAP, Loaded::Value { value, ttl_ms: None });
+    }
+    let mut run = candidate
+        .run(Case {
+            recorded: story::recordings_again(&case),
+            base: Arc::new(Layered::new(vec![Arc::new(base), Arc::new(EmptyBase)])),
+            leaves_after: None,
+            clock: Clock::manual(case.control.request.arrived_ms),
+            request,
+        })
+        .await;
+    plain(run.response.as_mut()).await;
+    let mut new = story::candidate(&run, &case.control.request, case.candidate.source);
+    new.effects = new.effects.map(|effects| story::opened(effects, seals));
+    case.candidate = new;
+    case.fit();
+    case.redact(case.prompts_replaced);
+    Ok(judge(&case.control, &case.candidate, rules))
+}
+
 /// Opens secrets that are stored encrypted, so that both sides' can be compared: the same secret is never
 /// encrypted to the same text twice.
 pub trait Seals: Send + Sync + 'static {
@@ -40,6 +87,8 @@ pub struct Sides {
     pub candidate: Observation,
     /// Why `crs` did it so.
     pub explained: Option<Explained>,
+    /// The database that it stood on.
+    pub base: Snapshot,
 }
 
 /// Does the request a second time on the database as Node found it.
@@ -97,7 +146,7 @@ pub async fn both_sides(
         control.effects = None;
         control.account = None;
     }
-    Sides { control, candidate, explained: run.explained }
+    Sides { control, candidate, explained: run.explained, base: run.base }
 }
 
 /// Undoes a content encoding: two encoders need not agree on bytes.

@@ -68,6 +68,15 @@ impl SeenRequest {
         self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
     }
 
+    /// The key that is presented, if any.
+    pub fn credential(&self) -> Option<String> {
+        let names = ["x-api-key", "x-goog-api-key", "authorization", "api-key"];
+        let text =
+            names.iter().find_map(|name| self.header(name).filter(|text| !text.is_empty()))?;
+        let bare = text.strip_prefix("Bearer ").or_else(|| text.strip_prefix("bearer "));
+        Some(bare.unwrap_or(text).trim().to_owned())
+    }
+
     /// The path with ids replaced, so that requests of a kind share it.
     pub fn route(&self) -> String {
         route_of(&self.target)

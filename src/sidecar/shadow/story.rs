@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::Value;
 use shadow::{
     AccountChoice, Admission, Body, Gap, Observation, Plane, RequestFacts, Response, Source,
-    Timing, UpstreamAnswer, UpstreamExchange, observation::limits,
+    Timing, UpstreamAnswer, UpstreamExchange, capture::Capture, observation::limits,
 };
 
 use super::{
@@ -98,6 +98,37 @@ pub fn recordings(seen: &Seen, trace: Option<&NodeTrace>) -> Vec<Recorded> {
         }],
         (None, None) => Vec::new(),
     }
+}
+
+/// A captured request, to be made again.
+pub fn request_again(case: &Capture) -> SeenRequest {
+    SeenRequest {
+        arrived_ms: case.control.request.arrived_ms,
+        peer: "127.0.0.1".to_owned(),
+        method: case.request.method.clone(),
+        target: case.request.path.clone(),
+        headers: case.request.headers.clone(),
+        body: case.request.body.bytes().clone(),
+    }
+}
+
+/// Vendors' answers of a captured case.
+pub fn recordings_again(case: &Capture) -> Vec<Recorded> {
+    let exchanges = case.control.upstream.iter().flatten();
+    let again = |exchange: &UpstreamExchange| {
+        let answer = exchange.answer.clone().unwrap_or_default();
+        let answered = answer.status > 0;
+        Recorded {
+            method: exchange.method.clone(),
+            url: exchange.url.clone(),
+            status: answered.then_some(answer.status),
+            headers: answer.headers,
+            body: vec![answer.body.bytes().clone()],
+            failure: answer.failure.map(|(code, message)| (Some(code), message)),
+            times: (0, 0),
+        }
+    };
+    exchanges.map(again).collect()
 }
 
 /// What is asked, as far as it tells which requests are alike.

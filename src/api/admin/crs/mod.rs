@@ -6,6 +6,7 @@
 
 mod body;
 mod rollout;
+mod shadow;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,8 @@ use axum::{
     routing::{get, post},
 };
 use serde_json::{Value, json};
+
+pub use shadow::{NotShown, Showing};
 
 use crate::{
     api::middleware::{Arrival, answer},
@@ -37,6 +40,8 @@ pub struct CrsAdmin {
     pub desk: Arc<Desk>,
     /// This instance.
     pub instance: InstanceFacts,
+    /// What was compared, and why requests went as they did.
+    pub showing: Arc<dyn Showing>,
 }
 
 /// The routes.
@@ -46,6 +51,9 @@ pub fn routes(state: CrsAdmin) -> Router {
         .route("/admin/crs/rollout/history", get(rollout::history))
         .route("/admin/crs/rollout/{change}", post(rollout::change))
         .route("/admin/crs/instances", get(rollout::instances))
+        .route("/admin/crs/shadow/cases/{id}", get(shadow::case))
+        .route("/admin/crs/shadow/{what}", get(shadow::get).post(shadow::post))
+        .route("/admin/crs/explain/{id}", get(shadow::explain))
         .with_state(state)
 }
 

@@ -50,6 +50,7 @@ impl Bench {
             rollout: Arc::new(Rollout::new(nowhere, legacy, keys, None)),
             desk: Arc::new(Desk::new(store.clone(), clock.clone(), evidence)),
             instance: InstanceFacts::of_this_process("test", "127.0.0.1:1".into(), &clock),
+            showing: Arc::new(Shown),
         };
         let router = routes(state)
             .fallback(service::not_found)
@@ -100,6 +101,11 @@ impl Bench {
 #[case("POST", "/admin/crs/rollout/set")]
 #[case("POST", "/admin/crs/rollout/advance")]
 #[case("POST", "/admin/crs/rollout/rollback")]
+#[case("GET", "/admin/crs/shadow/report")]
+#[case("GET", "/admin/crs/shadow/cases/x")]
+#[case("POST", "/admin/crs/shadow/sample")]
+#[case("POST", "/admin/crs/shadow/reset")]
+#[case("GET", "/admin/crs/explain/x")]
 #[tokio::test]
 async fn only_administrators_are_answered(#[case] method: &str, #[case] path: &str) {
     let bench = Bench::new(true, Arc::new(Green)).await;
@@ -112,6 +118,32 @@ async fn only_administrators_are_answered(#[case] method: &str, #[case] path: &s
         bench.store.words(&["EXISTS", compat::keys::ROLLOUT]).await.unwrap().int().unwrap(),
         0
     );
+}
+
+#[rstest]
+#[case("GET", "report", "", 200)]
+#[case("GET", "status", "", 200)]
+#[case("GET", "cases", "", 200)]
+#[case("GET", "cases/one", "", 200)]
+#[case("GET", "sample", "", 200)]
+#[case("GET", "nonsense", "", 404)]
+#[case("POST", "sample", r#"{"rate":0.5}"#, 200)]
+#[case("POST", "sample", r#"{"rate":"x"}"#, 400)]
+#[case("POST", "reset", "", 503)]
+#[case("POST", "report", "", 404)]
+#[tokio::test]
+async fn evidence_by_the_api(
+    #[case] method: &str,
+    #[case] what: &str,
+    #[case] body: &str,
+    #[case] status: u16,
+) {
+    let bench = Bench::new(true, Arc::new(Green)).await;
+    let (got, answer) = bench.ask(method, &format!("/admin/crs/shadow/{what}"), body).await;
+    assert_eq!(got, status, "{answer}");
+    assert_eq!(answer["success"], json!(status == 200));
+    let (got, answer) = bench.ask("GET", "/admin/crs/explain/r1", "").await;
+    assert_eq!((got, &answer["message"]), (404, &json!("r1")));
 }
 
 #[tokio::test]
@@ -201,4 +233,44 @@ async fn without_redis_nobody_can_be_recognised() {
     bench.redis.stop();
     let (status, body) = bench.ask("GET", "/admin/crs/rollout", "").await;
     assert_eq!((status, &body["error"]), (500, &json!("Authentication error")));
+}
+
+/// Shows its name for everything, and nothing else.
+struct Shown;
+
+impl super::Showing for Shown {
+    fn report(&self) -> futures_util::future::BoxFuture<'_, Result<Value, super::NotShown>> {
+        Box::pin(async { Ok(json!("report")) })
+    }
+
+    fn status(&self) -> Result<Value, super::NotShown> {
+        Ok(json!("status"))
+    }
+
+    fn cases(&self) -> Result<Value, super::NotShown> {
+        Ok(json!("cases"))
+    }
+
+    fn case(&self, id: &str) -> Result<Value, super::NotShown> {
+        Ok(json!(id))
+    }
+
+    fn sample(&self) -> Result<Value, super::NotShown> {
+        Ok(json!("sample"))
+    }
+
+    fn set_sample(&self, settings: &[u8]) -> Result<Value, super::NotShown> {
+        match serde_json::from_slice::<Value>(settings) {
+            Ok(settings) if settings["rate"].is_number() => Ok(settings),
+            _ => Err(super::NotShown::Senseless("no rate".into())),
+        }
+    }
+
+    fn reset(&self) -> futures_util::future::BoxFuture<'_, Result<Value, super::NotShown>> {
+        Box::pin(async { Err(super::NotShown::Failed("no redis".into())) })
+    }
+
+    fn explain(&self, request_id: &str) -> Result<Value, super::NotShown> {
+        Err(super::NotShown::Unknown(request_id.to_owned()))
+    }
 }
