@@ -14,6 +14,7 @@ mod crash;
 mod disk;
 mod hostile;
 mod outage;
+mod papers;
 mod place;
 mod rollout;
 mod rollout_load;
