@@ -253,6 +253,10 @@ async fn gates_can_be_relaxed_by_command() {
     let said = crs(&home.folder, &words).await;
     assert_eq!(said.code, 0, "{}", said.text);
     assert_eq!(said.json["record"]["plan"]["gates"], json!({ "min_observations": 300 }));
+    let report = crs(&home.folder, &["shadow", "report"]).await;
+    assert_eq!(report.code, 1, "nothing was compared: {}", report.text);
+    let needs = report.text.lines().find(|line| line.contains("observations")).unwrap_or("");
+    assert!(needs.contains(">= 300"), "{}", report.text);
 }
 
 #[tokio::test]
