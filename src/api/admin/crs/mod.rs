@@ -5,8 +5,8 @@
 //! gets Node's 401.
 
 mod body;
+mod evidence;
 mod rollout;
-mod shadow;
 #[cfg(test)]
 mod tests;
 
@@ -20,7 +20,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-pub use shadow::{NotShown, Showing};
+pub use evidence::{NotShown, Showing};
 
 use crate::{
     api::middleware::{Arrival, answer},
@@ -51,9 +51,9 @@ pub fn routes(state: CrsAdmin) -> Router {
         .route("/admin/crs/rollout/history", get(rollout::history))
         .route("/admin/crs/rollout/{change}", post(rollout::change))
         .route("/admin/crs/instances", get(rollout::instances))
-        .route("/admin/crs/shadow/cases/{id}", get(shadow::case))
-        .route("/admin/crs/shadow/{what}", get(shadow::get).post(shadow::post))
-        .route("/admin/crs/explain/{id}", get(shadow::explain))
+        .route("/admin/crs/shadow/cases/{id}", get(evidence::case))
+        .route("/admin/crs/shadow/{what}", get(evidence::get).post(evidence::post))
+        .route("/admin/crs/explain/{id}", get(evidence::explain))
         .with_state(state)
 }
 
