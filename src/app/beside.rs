@@ -159,6 +159,7 @@ pub struct Again {
     stored: Stored,
     rules: Rules,
     encryption_key: Secret,
+    key_prefix: String,
 }
 
 impl Again {
@@ -169,11 +170,13 @@ impl Again {
     pub fn new(config: Config) -> anyhow::Result<Self> {
         let prices = Arc::new(PriceBook::open(&config.service.data_dir));
         let encryption_key = config.security.encryption_key.clone();
+        let key_prefix = config.security.api_key_prefix.clone();
         Ok(Self {
             rules: rules(&config.service.data_dir)?,
             stored: Stored(Vault::new(encryption_key.expose())),
             runs: SecondRuns::start(Arc::new(config), prices)?,
             encryption_key,
+            key_prefix,
         })
     }
 
@@ -183,7 +186,7 @@ impl Again {
     /// When the case cannot be done again.
     pub async fn run(&self, case: Capture) -> Result<Verdict, String> {
         let key = self.encryption_key.expose();
-        again(case, &self.runs, &self.stored, &self.rules, key).await
+        again(case, &self.runs, &self.stored, &self.rules, key, &self.key_prefix).await
     }
 }
 

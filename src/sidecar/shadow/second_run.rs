@@ -41,15 +41,16 @@ pub async fn again(
     seals: &dyn Seals,
     rules: &Rules,
     encryption_key: &str,
+    key_prefix: &str,
 ) -> Result<Verdict, String> {
     let base = case.base.take().ok_or("the case does not hold what it stood on")?;
     let snapshot: Snapshot = serde_json::from_value(base).map_err(|error| error.to_string())?;
     let mut base = snapshot.into_base();
-    let request = story::request_again(&case);
-    // The key itself was not captured; what stands in its place is known by the same id.
-    if let Some(id) = &case.control.request.key_id
-        && let Some(presented) = request.credential()
-    {
+    let mut request = story::request_again(&case);
+    // The key itself was not captured; another one is known by the same id here.
+    if let Some(id) = &case.control.request.key_id {
+        let presented = format!("{key_prefix}replayed-{}", case.id);
+        request.present(&presented);
         let fields = [(Bytes::from(key_hash(&presented, encryption_key)), Bytes::from(id.clone()))];
         let value = Value::Hash(fields.into_iter().collect());
         base.insert(keys::API_KEY_MAP, Loaded::Value { value, ttl_ms: None });
@@ -69,7 +70,8 @@ pub async fn again(
     case.candidate = new;
     case.fit();
     case.redact(case.prompts_replaced);
-    Ok(judge(&case.control, &case.candidate, rules))
+    // Stand-ins of secrets are made anew for each capture, so only that there is one can be compared.
+    Ok(judge(&story::alike(&case.control)?, &story::alike(&case.candidate)?, rules))
 }
 
 /// Opens secrets that are stored encrypted, so that both sides' can be compared: the same secret is never

@@ -68,13 +68,16 @@ impl SeenRequest {
         self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
     }
 
-    /// The key that is presented, if any.
-    pub fn credential(&self) -> Option<String> {
+    /// Presents another key where one is presented.
+    pub fn present(&mut self, key: &str) {
         let names = ["x-api-key", "x-goog-api-key", "authorization", "api-key"];
-        let text =
-            names.iter().find_map(|name| self.header(name).filter(|text| !text.is_empty()))?;
-        let bare = text.strip_prefix("Bearer ").or_else(|| text.strip_prefix("bearer "));
-        Some(bare.unwrap_or(text).trim().to_owned())
+        for (name, value) in &mut self.headers {
+            if names.iter().any(|known| name.eq_ignore_ascii_case(known)) {
+                let bearer =
+                    value.get(..7).is_some_and(|word| word.eq_ignore_ascii_case("bearer "));
+                *value = if bearer { format!("Bearer {key}") } else { key.to_owned() };
+            }
+        }
     }
 
     /// The path with ids replaced, so that requests of a kind share it.
