@@ -23,10 +23,11 @@
 //! - `ttl`: lifetime in ms that was last asked for; -1 when the run took a lifetime away. Left out when
 //!   the run did not touch it.
 //!
-//! A key that was written but is as before is left out. Texts that are not UTF-8 are shown lossily. It
+//! A key that was written but is as before is left out, and so is a field or member, unless it was set to
+//! the present moment: two runs of one millisecond would hide each other's. Texts that are not UTF-8 are shown lossily. It
 //! is the difference of two states, so equal ends over equal bases give equal changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -166,6 +167,7 @@ fn change(slot: &Slot, now: i64) -> Option<KeyChange> {
                 _ => None,
             };
             change.contents(same.map(|before| &*before.value), &after.value);
+            change.touches(&slot.touched, &after.value);
             change.ttl = match (after.expiry, before.and_then(|before| before.expiry)) {
                 (Some(expiry), _) => expiry.asked,
                 (None, Some(_)) => Some(-1),
@@ -196,6 +198,27 @@ impl KeyChange {
             (before, Value::Stream(new)) => {
                 let old = if let Some(Value::Stream(old)) = before { old.last } else { (0, 0) };
                 self.stream(old, new);
+            }
+        }
+    }
+
+    /// What was set to the present moment and is as before all the same.
+    fn touches(&mut self, touched: &BTreeSet<Bytes>, after: &Value) {
+        for member in touched {
+            match after {
+                Value::Hash(hash) => {
+                    if let Some(value) = hash.get(member) {
+                        let now = || Delta::Now(Json::String(text(value)));
+                        self.fields.entry(text(member)).or_insert_with(now);
+                    }
+                }
+                Value::Zset(zset) => {
+                    if let Some(score) = zset.score(member) {
+                        let now = || Delta::Now(score_json(score));
+                        self.members.entry(text(member)).or_insert_with(now);
+                    }
+                }
+                _ => {}
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The keys of one run: what the base held, and what they hold now.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -21,7 +21,14 @@ pub(super) struct Slot {
     pub(super) now: Option<Entry>,
     /// A command of this run changed it, or might have.
     pub(super) written: bool,
+    /// Fields or members that were set to the present moment. That counts as a change even when another
+    /// run did the same in the same millisecond, just before.
+    pub(super) touched: BTreeSet<Bytes>,
 }
+
+/// How far a moment may be from the clock to be the present one, in ms; replayed commands go by the
+/// clock of the first of a group.
+const PRESENT: i64 = 250;
 
 /// All keys that the run knows of.
 pub(super) struct Keyspace {
@@ -81,7 +88,7 @@ impl Keyspace {
         self.slots.entry(key).or_insert_with(|| Slot {
             base: entry.clone(),
             now: entry,
-            written: false,
+            ..Slot::default()
         });
     }
 
@@ -161,6 +168,13 @@ impl Keyspace {
         }
         slot.written = true;
         outcome
+    }
+
+    /// Notes that a member is set to a moment (epoch ms), if that is the present one.
+    pub(super) fn touch(&mut self, key: &Bytes, member: &Bytes, moment: i64) {
+        if moment.abs_diff(self.now()) <= PRESENT.unsigned_abs() {
+            self.slot(key).touched.insert(member.clone());
+        }
     }
 
     /// Changes the value if there is one.

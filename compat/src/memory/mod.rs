@@ -68,6 +68,8 @@ pub struct Memory {
     /// Lifetimes of the base count from here.
     start: i64,
     divergences: Mutex<Vec<Divergence>>,
+    /// Why the base could not be read the first time that happened.
+    failed: Mutex<Option<StoreError>>,
 }
 
 impl Memory {
@@ -75,7 +77,7 @@ impl Memory {
     pub fn new(base: Arc<dyn Base>, clock: Clock) -> Self {
         let start = clock.now_ms();
         let engine = Mutex::new(Engine::new(Keyspace::new(clock)));
-        Self { engine, base, start, divergences: Mutex::default() }
+        Self { engine, base, start, divergences: Mutex::default(), failed: Mutex::default() }
     }
 
     /// What the run changed so far.
@@ -87,6 +89,12 @@ impl Memory {
     /// incomplete.
     pub fn unsupported(&self) -> BTreeMap<String, u64> {
         self.engine.lock().unsupported.clone()
+    }
+
+    /// Why the base could not be read, if it could not. The run is incomplete then, even if whoever
+    /// made it went on.
+    pub fn failure(&self) -> Option<StoreError> {
+        self.failed.lock().clone()
     }
 
     /// Keys loaded from the base.
@@ -106,7 +114,10 @@ impl Memory {
     ) -> Result<Vec<Resp>, StoreError> {
         let mut needs = self.engine.lock().needs(commands);
         for _ in 0..MAX_ROUNDS {
-            self.load(needs).await?;
+            if let Err(error) = self.load(needs).await {
+                self.failed.lock().get_or_insert_with(|| error.clone());
+                return Err(error);
+            }
             match self.engine.lock().attempt(commands, atomic) {
                 Ok(replies) => return Ok(replies),
                 Err(more) => needs = more,

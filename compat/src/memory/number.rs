@@ -228,3 +228,8 @@ impl Wide {
         Some(if self.negative && text != "0" { format!("-{text}") } else { text.to_owned() })
     }
 }
+/// An ISO moment such as `2026-03-01T12:00:00.000Z`, as epoch milliseconds.
+pub(super) fn moment(text: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(text).ok().filter(|text| text.len() == 24)?;
+    text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
+}

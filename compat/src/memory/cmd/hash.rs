@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::{Command, Keys};
 use crate::memory::{
     keyspace::Keyspace,
-    number::{add_floats, double, int_arg, integer},
+    number::{add_floats, double, int_arg, integer, moment},
     resp::{Answer, Fail, Resp},
     value::Hash,
 };
@@ -70,6 +70,11 @@ fn hstrlen(keys: &mut Keyspace, args: &[Bytes]) -> Answer {
 fn put(keys: &mut Keyspace, args: &[Bytes], name: &str) -> Result<usize, Fail> {
     if !args.len().is_multiple_of(2) {
         return Err(Fail::arity(name));
+    }
+    for pair in args[2..].chunks_exact(2) {
+        if let Some(moment) = moment(&pair[1]) {
+            keys.touch(&args[1], &pair[0], moment);
+        }
     }
     keys.edit(&args[1], |hash: &mut Hash| {
         let pairs = args[2..].chunks_exact(2);

@@ -108,6 +108,10 @@ fn add(keys: &mut Keyspace, key: &Bytes, pairs: &[Bytes], options: Options) -> A
     if options.only_old && !exists {
         return Ok(if options.incr { Resp::Nil } else { Resp::Int(0) });
     }
+    for (score, member) in &scored {
+        #[expect(clippy::cast_possible_truncation, reason = "far from now is far from now")]
+        keys.touch(key, member, *score as i64);
+    }
     let (mut added, mut updated, mut result) = (0, 0, None);
     keys.edit(key, |zset: &mut Zset| {
         for (score, member) in scored {

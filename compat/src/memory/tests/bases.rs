@@ -175,3 +175,25 @@ async fn lifetimes_follow_the_clock() {
     });
     assert_eq!(memory.changes().to_json(), changes);
 }
+
+/// A base that cannot be read.
+struct Broken;
+
+impl Base for Broken {
+    fn load(&self, _: Vec<Bytes>) -> BoxFuture<'_, Result<Vec<Loaded>, StoreError>> {
+        Box::pin(async { Err(StoreError::Timeout) })
+    }
+
+    fn scan(&self, _: Bytes) -> BoxFuture<'_, Result<super::super::Listed, StoreError>> {
+        Box::pin(async { Err(StoreError::Timeout) })
+    }
+}
+
+#[tokio::test]
+async fn a_base_that_cannot_be_read_is_remembered() {
+    let memory = over(Broken);
+    run(&memory, &["PING"]).await;
+    assert!(memory.failure().is_none());
+    assert!(memory.run(line("GET a").into()).await.is_err());
+    assert!(matches!(memory.failure(), Some(StoreError::Timeout)));
+}

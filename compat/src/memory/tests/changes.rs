@@ -147,3 +147,14 @@ async fn the_order_of_additions_does_not_show() {
     assert_eq!(one, other);
     assert_eq!(one["cost"]["value"]["+"].to_string(), "0.1000123");
 }
+
+#[tokio::test]
+async fn the_present_moment_is_a_change_whoever_was_there_before() {
+    let same = [
+        "HSET record at 2026-03-01T12:00:00.000Z then 2026-02-28T12:00:00.000Z",
+        "ZADD index 1772366400000 now 5 five",
+    ];
+    let changes = change(&same, &same).await;
+    assert_eq!(changes["record"]["fields"], json!({ "at": { "=": "2026-03-01T12:00:00.000Z" } }));
+    assert_eq!(changes["index"]["members"], json!({ "now": { "=": 1_772_366_400_000_i64 } }));
+}
