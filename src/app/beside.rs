@@ -6,7 +6,7 @@ use anyhow::Context;
 use compat::{
     clock::Clock,
     crypto::{Service, Vault},
-    store::{RedisStore, Store},
+    store::{RedisConfig, RedisStore, Store},
 };
 use sha2::{Digest, Sha256};
 use shadow::{
@@ -23,6 +23,9 @@ use crate::sidecar::{
     tap::{Tap, TapSettings},
 };
 use crate::{billing::PriceBook, config::Config, domain::Secret};
+
+/// Longest wait for what second runs read.
+const READ_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The shadow side, ready to run.
 pub(super) struct Beside {
@@ -43,9 +46,10 @@ impl Beside {
     pub(super) fn new(app: &App) -> anyhow::Result<Self> {
         let config = &app.config;
         let data = &config.service.data_dir;
-        // A connection of its own, so that second runs cannot hold up requests.
-        let store =
-            Arc::new(RedisStore::open(&settings::redis_config(config)).context("Redis settings")?);
+        // A connection of its own, so that second runs cannot hold up requests. Nobody waits for its
+        // replies, and a read that was given up is a request that cannot be compared.
+        let redis = RedisConfig { timeout: READ_PATIENCE, ..settings::redis_config(config) };
+        let store = Arc::new(RedisStore::open(&redis).context("Redis settings")?);
         let tap = Tap::new(
             config.sidecar.tap_socket.clone(),
             TapSettings::default(),

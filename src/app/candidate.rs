@@ -184,6 +184,8 @@ impl ScratchService {
             run.keys.iter().filter_map(|key| key.strip_prefix("apikey:")).collect();
         run.base = memory.snapshot(keys::API_KEY_MAP, |_, id| ids.contains(&id));
         let unknown = memory.unsupported().into_keys();
+        let unread = memory.failure().into_iter();
+        run.gaps.extend(unread.map(|error| format!("the database could not be read: {error}")));
         run.gaps.extend(unknown.map(|name| format!("the command {name} is not known here")));
         run
     }
