@@ -7,6 +7,7 @@ const express = require('express')
 const Redis = require('ioredis')
 const { Accounts, sessionOf } = require('./accounts.cjs')
 const { parse } = require('./faults.cjs')
+const { isOver, refresh } = require('./refresh.cjs')
 const { settle } = require('./settle.cjs')
 const { VendorAgent, send, stainless } = require('./upstream.cjs')
 const { Vault } = require('./vault.cjs')
@@ -179,7 +180,9 @@ async function messages(service, req, res) {
   if (!account) {
     throw new Error(`No available Claude accounts support the requested model: ${body.model}`)
   }
-  const token = await service.accounts.token(account, req.faults)
+  const token = isOver(account, Date.now())
+    ? await refresh(service, account)
+    : await service.accounts.token(account, req.faults)
   await remember(service, account, req)
   await forward(service, { key, account, token }, req, res)
 }
