@@ -5,6 +5,7 @@ mod clean;
 mod concurrent;
 mod faults;
 mod passthrough;
+mod watch;
 
 use std::{
     collections::BTreeMap,
@@ -47,15 +48,17 @@ impl Stage {
     /// `seed`: keys and accounts as in scenarios.
     pub async fn start(seed: Value) -> Self {
         let place = Place::seeded(seed).await;
-        Self::on(place, &[]).await
+        let redis_port = place.redis_addr().port();
+        Self::on(place, redis_port, &[]).await
     }
 
-    pub async fn on(place: Place, env: &[(&str, &str)]) -> Self {
+    /// `redis_port`: where `crs` finds Redis; `env` goes on top of its settings.
+    pub async fn on(place: Place, redis_port: u16, env: &[(&str, &str)]) -> Self {
         let port = free_port().await.unwrap();
         let url = format!("http://127.0.0.1:{port}");
         let mut all = vec![("CRS_LEGACY_URL", url.as_str()), ("CRS_SHADOW_PUBLISH_MS", "50")];
         all.extend_from_slice(env);
-        let home = Home::new(&place, place.redis_addr().port(), &all);
+        let home = Home::new(&place, redis_port, &all);
         let node = Node::start(&place, &home.folder, port).await;
         let crs = home.start().await;
         advance(&home.folder).await;
