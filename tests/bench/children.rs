@@ -26,6 +26,19 @@ pub struct Server {
     folder: PathBuf,
 }
 
+/// Where a service will be.
+pub struct Place {
+    folder: PathBuf,
+    address: SocketAddr,
+}
+
+impl Place {
+    /// Where the tap of a Node service behind a `crs` in this place reports.
+    pub fn tap_socket(&self) -> PathBuf {
+        self.folder.join("data/crs/tap.sock")
+    }
+}
+
 impl Server {
     /// nginx as a bare proxy to `upstream`.
     pub async fn nginx(upstream: SocketAddr) -> Result<Self> {
@@ -63,12 +76,30 @@ impl Server {
         Self::start(command, folder, address, "/health").await
     }
 
+    /// A folder and an address for a service to come.
+    pub async fn place(purpose: &str) -> Result<Place> {
+        Ok(Place { folder: scratch(purpose)?, address: free_address().await? })
+    }
+
     /// `crs serve` in front of `legacy`, forwarding everything.
     pub async fn observing(binary: &Path, redis: SocketAddr, legacy: SocketAddr) -> Result<Self> {
-        let (folder, address) = (scratch("observe")?, free_address().await?);
+        Self::observing_at(binary, redis, legacy, Self::place("observe").await?).await
+    }
+
+    /// As [`Server::observing`], in a place made before. All requests are compared once the phase says so.
+    pub async fn observing_at(
+        binary: &Path,
+        redis: SocketAddr,
+        legacy: SocketAddr,
+        place: Place,
+    ) -> Result<Self> {
+        let Place { folder, address } = place;
         let lines: String = settings(redis, legacy, address)
             .into_iter()
-            .chain([("CRS_LEGACY_URL", format!("http://{legacy}"))])
+            .chain([
+                ("CRS_LEGACY_URL", format!("http://{legacy}")),
+                ("CRS_SHADOW_DUTY_PERCENT", "100".to_owned()),
+            ])
             .map(|(name, value)| format!("{name}={value}\n"))
             .collect();
         fs::write(folder.join(".env"), lines)?;
@@ -77,12 +108,32 @@ impl Server {
         Self::start(command, folder, address, "/crs/health").await
     }
 
-    /// Node in an installed legacy folder.
-    pub async fn node(installed: &Path, redis: SocketAddr, upstream: SocketAddr) -> Result<Self> {
+    /// Changes the phase of the `crs` in this folder.
+    pub fn set_phase(&self, binary: &Path, phase: &str) -> Result<()> {
+        let words = ["rollout", "set", phase, "--reason", "measurement"];
+        let done = Command::new(binary).args(words).current_dir(&self.folder).output()?;
+        if !done.status.success() {
+            bail!("rollout: {}", String::from_utf8_lossy(&done.stderr));
+        }
+        Ok(())
+    }
+
+    /// Node in an installed legacy folder; with the tap when it is told where to report.
+    pub async fn node(
+        installed: &Path,
+        redis: SocketAddr,
+        upstream: SocketAddr,
+        tap: Option<&Path>,
+    ) -> Result<Self> {
         let (folder, address) = (scratch("node")?, free_address().await?);
         let preload = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conform/redirect.cjs");
         let mut command = Command::new("node");
-        command.arg("--require").arg(preload).arg("src/app.js").current_dir(installed);
+        command.arg("--require").arg(preload);
+        if let Some(socket) = tap {
+            let tap = Path::new(env!("CARGO_MANIFEST_DIR")).join("legacy-node/tap.cjs");
+            command.arg("--require").arg(tap).env("CRS_TAP_SOCKET", socket);
+        }
+        command.arg("src/app.js").current_dir(installed);
         command.envs(settings(redis, upstream, address));
         Self::start(command, folder, address, "/health").await
     }

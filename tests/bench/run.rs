@@ -143,7 +143,30 @@ async fn targets(options: &Options, vendor: &Vendor, redis: &TestRedis) -> Resul
         }
         targets.push(node);
     }
+    if options.wants("node-shadow")
+        && let Some(folder) = legacy_dir()
+    {
+        targets.push(shadowed(&folder, vendor).await?);
+    }
     Ok(targets)
+}
+
+/// Node with the tap behind `crs`, which does every request again.
+async fn shadowed(folder: &Path, vendor: &Vendor) -> Result<Target> {
+    let redis = TestRedis::spawn();
+    let api_key = seed(&redis.store(), ENCRYPTION_KEY).await?;
+    // The sidecar has to know where Node will listen, and Node where the sidecar's socket is.
+    let place = Server::place("observe").await?;
+    let node =
+        Server::node(folder, redis.addr(), vendor.address, Some(&place.tap_socket())).await?;
+    let sidecar = Server::observing_at(&binary(), redis.addr(), node.address, place).await?;
+    sidecar.set_phase(&binary(), "shadow")?;
+    let pid = pid_of_redis(&redis);
+    let database = Redis { store: redis.store(), pid, server: Some(redis) };
+    let mut target =
+        Target::relay("node-shadow", sidecar.address, Some(sidecar), Some(database), api_key);
+    target.behind = Some(node);
+    Ok(target)
 }
 
 /// The Node service of `LEGACY_URL`, or one started in `LEGACY_DIR`.
@@ -167,7 +190,7 @@ async fn node(vendor: &Vendor) -> Result<Option<Target>> {
     let Some(folder) = legacy_dir() else { return Ok(None) };
     let redis = TestRedis::spawn();
     let api_key = seed(&redis.store(), ENCRYPTION_KEY).await?;
-    let server = Server::node(&folder, redis.addr(), vendor.address).await?;
+    let server = Server::node(&folder, redis.addr(), vendor.address, None).await?;
     let pid = pid_of_redis(&redis);
     let database = Redis { store: redis.store(), pid, server: Some(redis) };
     Ok(Some(Target::relay("node", server.address, Some(server), Some(database), api_key)))
@@ -245,7 +268,7 @@ async fn round_trips(legacy: bool, vendor: &Vendor) -> Result<f64> {
     let api_key = seed(&redis.store(), ENCRYPTION_KEY).await?;
     let lag = Lag::start(redis.addr(), LAG).await?;
     let server = match (legacy, legacy_dir()) {
-        (true, Some(folder)) => Server::node(&folder, lag.address, vendor.address).await?,
+        (true, Some(folder)) => Server::node(&folder, lag.address, vendor.address, None).await?,
         _ => Server::crs(&binary(), lag.address, vendor.address).await?,
     };
     let target = Target::relay("lagging", server.address, Some(server), None, api_key);

@@ -24,6 +24,8 @@ pub struct Target {
     pub address: SocketAddr,
     /// Its process, when it is a child.
     pub server: Option<Server>,
+    /// A service behind it that is its own; ends with it.
+    pub behind: Option<Server>,
     /// Its Redis, when it has one we can ask.
     pub redis: Option<Redis>,
     path: &'static str,
@@ -45,7 +47,7 @@ impl Target {
     /// Something that passes requests on as they are.
     pub fn bare(name: &'static str, address: SocketAddr, server: Option<Server>) -> Self {
         let api_key = "none".to_owned();
-        Self { name, address, server, redis: None, path: "/v1/messages", api_key }
+        Self { name, address, server, behind: None, redis: None, path: "/v1/messages", api_key }
     }
 
     /// A relay that knows the key.
@@ -56,13 +58,21 @@ impl Target {
         redis: Option<Redis>,
         api_key: String,
     ) -> Self {
-        Self { name, address, server, redis, path: "/api/v1/messages", api_key }
+        Self { name, address, server, behind: None, redis, path: "/api/v1/messages", api_key }
     }
 
     /// The same relay by another address.
     pub fn behind(&self, name: &'static str, server: Server) -> Self {
         let (address, api_key) = (server.address, self.api_key.clone());
-        Self { name, address, server: Some(server), redis: None, path: self.path, api_key }
+        Self {
+            name,
+            address,
+            server: Some(server),
+            behind: None,
+            redis: None,
+            path: self.path,
+            api_key,
+        }
     }
 
     /// A load of this target.
