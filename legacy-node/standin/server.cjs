@@ -9,6 +9,7 @@ const { Accounts, sessionOf } = require('./accounts.cjs')
 const { parse } = require('./faults.cjs')
 const { isOver, refresh } = require('./refresh.cjs')
 const { settle } = require('./settle.cjs')
+const { trouble } = require('./trouble.cjs')
 const { VendorAgent, send, stainless } = require('./upstream.cjs')
 const { Vault } = require('./vault.cjs')
 const { capture } = require('./capture.cjs')
@@ -228,7 +229,11 @@ function forward(service, { key, account, token }, req, res) {
   return new Promise((resolve, reject) => {
     const answer = async (response) => {
       try {
-        const good = response.statusCode === 200 || response.statusCode === 201
+        const status = response.statusCode
+        const good = status === 200 || status === 201
+        if (!good) {
+          await trouble(service.redis, { account, session: sessionOf(body), status })
+        }
         await (stream ? streamed : whole)(response, good)
         resolve()
       } catch (error) {

@@ -55,3 +55,36 @@ async fn a_clean_run_shows_nothing() {
         assert_eq!(counts.differ, 0, "{plane}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_of_the_vendor_show_nothing_either() {
+    let stage = Stage::start(usual_seed()).await;
+    let account = stage.place.run().account_id("a");
+    let marks = [
+        format!("temp_unavailable:claude-official:{account}"),
+        format!("claude_account:{account}:401_errors"),
+        format!("claude_account:{account}:5xx_errors"),
+    ];
+    let mut sent = 0;
+    for stream in [false, true] {
+        // A 403 is tried again by the service, which the stand-in leaves out.
+        for status in [400, 401, 404, 413, 422, 429, 500, 502, 503, 504, 529] {
+            for mark in &marks {
+                stage.place.ask(["DEL", mark]).await;
+            }
+            let error = json!({ "type": "some_error", "message": "said the vendor" });
+            stage.place.script(json!([{
+                "status": status, "repeat": true, "json": { "type": "error", "error": error }
+            }]));
+            let answer = stage.send(json!({ "stream": stream })).await;
+            assert_eq!(answer.status, if stream { 200 } else { status });
+            sent += 1;
+            // The next one's marks are taken away only then.
+            stage.compared(sent).await;
+        }
+    }
+    let tally = stage.compared(sent).await;
+    assert!(tally.mismatches().is_empty(), "{}", stage.shown());
+    assert_eq!(tally.agreeing, sent);
+    assert_eq!(tally.sources.into_iter().collect::<Vec<_>>(), [(Source::Tap, sent)]);
+}
