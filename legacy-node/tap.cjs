@@ -26,12 +26,21 @@ const SLAB = 128 * 1024
 const PART = 32 * 1024 // longest piece of a body in one frame
 const RESERVE = 1024 * 1024 // beyond the limit, for the small frames that say what was dropped
 const STALL_MS = 5000 // a sidecar that reads nothing for so long is left
-const LINGER_MS = 120000 // work later than this after its response belongs to no request
+const LINGER_MS = 15000 // work later than this after its response belongs to no request: nobody waits for it
+const REST_MS = 500 // after the last traced request the context storage stays on for so long
 const FAULTS_MAX = 20
 
 const als = new AsyncLocalStorage()
 const settings = { enabled: false, redis: true, upstream: true, maxBuffered: 32 * 1024 * 1024 }
-const stats = { traced: 0, spoiled: 0, faults: 0, connections: 0 }
+const stats = {
+  traced: 0,
+  spoiled: 0,
+  faults: 0,
+  connections: 0,
+  get tracking() {
+    return tracking
+  }
+}
 let dead = false // for good, after too many faults
 let tracking = false // whether the context storage is in use; it costs something only then
 
@@ -372,21 +381,18 @@ function stop(lost) {
     spoil(trace, 'off')
   }
   unended.clear()
+  working.clear()
   settling.clear()
-  generation += 1
-  if (tracking) {
-    tracking = false
-    als.disable()
-    clearInterval(idle)
-  }
+  untrack()
 }
 
 // === Traces ===
 
 const unended = new Set() // responses still open
+const working = new Set() // response ended, something pending
 const settling = new Set() // response ended, nothing pending: quiet when that lasts a whole tick
 let numbers = 0
-let lastEnd = 0
+let lastQuiet = 0
 let idle = null
 
 function reporting(trace) {
@@ -431,7 +437,7 @@ function spoil(trace, why) {
 
 function ended(trace, complete, status) {
   if (!trace.ended) {
-    trace.ended = lastEnd = Date.now()
+    trace.ended = Date.now()
     unended.delete(trace)
     if (trace.generation === generation) {
       json('C', trace, 0, { status, complete, ms: trace.ended }, true)
@@ -445,10 +451,12 @@ function pending(trace, change) {
   if (trace.ended && trace.generation === generation) {
     trace.calm = false
     if (trace.pending === 0) {
+      working.delete(trace)
       settling.add(trace)
       arm()
     } else {
       settling.delete(trace)
+      working.add(trace)
     }
   }
 }
@@ -457,7 +465,8 @@ function settle() {
   for (const trace of settling) {
     if (trace.calm) {
       settling.delete(trace)
-      json('Q', trace, 0, { ms: Date.now() }, true)
+      lastQuiet = Date.now()
+      json('Q', trace, 0, { ms: lastQuiet }, true)
     } else {
       trace.calm = true
       arm()
@@ -467,8 +476,21 @@ function settle() {
 
 /** Between traced requests the context storage is switched off, and with it all its cost. */
 function rest() {
-  if (tracking && unended.size === 0 && Date.now() - lastEnd > LINGER_MS) {
-    generation += 1
+  const now = Date.now()
+  for (const trace of working) {
+    if (now - trace.ended > LINGER_MS) {
+      working.delete(trace) // it may hang for ever
+    }
+  }
+  const open = unended.size + working.size + settling.size
+  if (open === 0 && now - lastQuiet > REST_MS) {
+    untrack()
+  }
+}
+
+function untrack() {
+  generation += 1
+  if (tracking) {
     tracking = false
     als.disable()
     clearInterval(idle)
@@ -511,7 +533,7 @@ function arrive(req, res) {
   unended.add(trace)
   if (!tracking) {
     tracking = true
-    idle = setInterval(guarded(rest), LINGER_MS / 8).unref()
+    idle = setInterval(guarded(rest), REST_MS / 2).unref()
     watchFetch()
   }
   // Events of a connection run in the context of whoever opened it; these belong to the request.
@@ -562,12 +584,17 @@ const STATUS = new Set(
     'watch unwatch restore migrate script').split(' ')
 )
 
-/** ioredis hands over status replies as buffers too, so the command must tell. */
-function reply(value, status) {
+function isStatus({ name, args }) {
+  const known = name.toLowerCase()
+  return STATUS.has(known) && !(known === 'set' && /^get$/i.test(args[args.length - 1]))
+}
+
+/** ioredis hands over status replies as buffers too, so the command, where it is given, must tell. */
+function reply(value, command) {
   need(64)
   if (value instanceof Uint8Array) {
     const { length } = value
-    if (status && length < 32 && !value.includes(10)) {
+    if (length < 32 && command && isStatus(command) && !value.includes(10)) {
       slab[at++] = 43 // +
     } else {
       line(36 /* $ */, length)
@@ -583,14 +610,14 @@ function reply(value, status) {
   } else if (Array.isArray(value)) {
     line(42 /* * */, value.length)
     for (let i = 0; i < value.length; i += 1) {
-      reply(value[i], false)
+      reply(value[i], null)
     }
   } else if (value instanceof Error) {
     // Errors that no Redis sent (connection lost, time-out) are told apart by their first word.
     const own = value.name !== 'ReplyError' && value.constructor.name !== 'ReplyError'
     text(`-${own ? 'TAP ' : ''}${String(value.message).replace(/[\r\n]+/g, ' ')}\r\n`)
   } else if (typeof value === 'string') {
-    reply(Buffer.from(value), status)
+    reply(Buffer.from(value), command)
   } else {
     throw new TypeError('a reply of an unknown type')
   }
@@ -604,11 +631,10 @@ function replied(call, command, value) {
   call.done = true
   pending(trace, -1)
   if (reporting(trace)) {
-    const name = command.name.toLowerCase()
     open('r', trace)
     u32(trace.number)
     u32(number)
-    reply(value, STATUS.has(name) && !(name === 'set' && /^get$/i.test(command.args.slice(-1)[0])))
+    reply(value, command)
     close(trace)
   }
 }

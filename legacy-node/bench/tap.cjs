@@ -2,6 +2,7 @@
 // What the tap costs an installed legacy service: processor time per request, switched off and on.
 //
 //   node legacy-node/bench/tap.cjs --service DIR [--seconds 1] [--rounds 30] [--connections 8]
+//     [--modes 'switched off;on, duty 10 %;…']   the first is what the others are compared with
 //
 // Starts a redis-server, an upstream, a reader of the tap's socket and the service with the tap, then puts
 // load on it in short turns. Processor time (of all threads, /proc/PID/task/*/schedstat) is compared and not
@@ -27,8 +28,12 @@ const MODES = [
   { name: 'on, 0 % traced', on: true, share: 0 },
   { name: 'on, 1 % traced', on: true, share: 0.01 },
   { name: 'on, 10 % traced', on: true, share: 0.1 },
+  // As the sidecar does it: all requests of one second, then none. A turn is one whole period or several.
+  { name: 'on, duty 10 %', on: true, share: 1, duty: 10 },
+  { name: 'on, duty 20 %', on: true, share: 1, duty: 20 },
   { name: 'on, all traced', on: true, share: 1 }
-]
+].filter(({ name }) => !option('modes') || option('modes').split(';').includes(name))
+const WINDOW_MS = 1000
 
 // === Roles of the child processes ===
 
@@ -174,7 +179,7 @@ function request(agent, service, share, apiKey) {
   const body = JSON.stringify(scene.body({ stream: id % 2 === 0, messages }))
   const length = Buffer.byteLength(body)
   const headers = { ...scene.CLIENT, 'content-length': length, 'x-api-key': apiKey }
-  if (Math.floor(id * share) > Math.floor((id - 1) * share)) {
+  if (share > 0 && Math.floor(id * share) > Math.floor((id - 1) * share)) {
     headers['x-crs-trace'] = `t${id}`
   }
   const options = { agent, port: service.port, host: '127.0.0.1', method: 'POST', path: '/api/v1/messages', headers }
@@ -190,14 +195,15 @@ function request(agent, service, share, apiKey) {
   })
 }
 
-async function load(service, share, apiKey, ms, connections) {
+async function load(service, { share, duty = 100 }, apiKey, ms, connections) {
   const agent = new http.Agent({ keepAlive: true, maxSockets: connections })
   const until = Date.now() + ms
   const [begun, before] = [Date.now(), processorTime(service.pid)]
+  const open = () => (Date.now() - begun) % ((WINDOW_MS * 100) / duty) < WINDOW_MS
   let done = 0
   const worker = async () => {
     while (Date.now() < until) {
-      await request(agent, service, share, apiKey)
+      await request(agent, service, open() ? share : 0, apiKey)
       done += 1
     }
   }
@@ -234,12 +240,14 @@ async function main() {
   const service = await startService(folder, { redisPort, upstreamPort, socket })
   const modes = MODES.map((mode) => ({ ...mode, costs: [], rates: [] }))
   let bytes = 0
-  const turn = async ({ on, share }, length) => {
+  const turn = async (mode, least) => {
+    const { on, duty } = mode
+    const length = Math.max(least, duty ? (WINDOW_MS * 100) / duty : 0)
     const answered = new Promise((resolve) => reader.child.once('message', resolve))
     reader.child.send({ on })
     bytes = (await answered).bytes
     await pause(50)
-    return load(service, share, apiKey, length, connections)
+    return load(service, mode, apiKey, length, connections)
   }
   for (const mode of modes) {
     await turn(mode, 3000) // warm
@@ -274,7 +282,7 @@ async function main() {
 if (option('role')) {
   ROLES[option('role')](process.argv[4])
 } else if (!option('service')) {
-  console.error('usage: node legacy-node/bench/tap.cjs --service DIR [--seconds N] [--rounds N] [--connections N]')
+  console.error('usage: node legacy-node/bench/tap.cjs --service DIR [--seconds N] [--rounds N] [--connections N] [--modes LIST]')
   process.exit(64)
 } else {
   main()

@@ -70,6 +70,22 @@ test('a request without the header is not reported, even on a connection that wa
   assert.deepEqual(words(second).sort(), ['set after:in2 settled', 'set closed:in2 1'])
 })
 
+test('the context storage rests soon after the last traced request, not while one is open', async (t) => {
+  const { sidecar, node } = await setup(t)
+  const tracking = async () => (await node.stats()).tracking
+  assert.equal(await tracking(), false)
+  for (const id of ['one', 'two']) {
+    await node.ask('/held', { trace: id })
+    const trace = await sidecar.trace(id, ({ quiet }) => quiet)
+    assert.deepEqual(words(trace), ['slow x', 'set after slow'])
+    assert.deepEqual(trace.commands.map(({ reply }) => reply), [null, { status: 'OK' }])
+    assert.equal(await tracking(), true)
+    const quiet = Date.now()
+    await until(async () => !(await tracking()), 'rest')
+    assert.ok(Date.now() - quiet > 300, 'work that follows soon still belongs to it')
+  }
+})
+
 test('the service never sees the header', async (t) => {
   const { node, sidecar } = await setup(t)
   for (const trace of ['x1', undefined]) {

@@ -69,6 +69,7 @@ impl Beside {
             seals: Arc::new(Stored(Vault::new(config.security.encryption_key.expose()))),
             sealer,
             sample: SampleSettings { enabled: true, ..SampleSettings::default() },
+            duty_percent: config.sidecar.shadow_duty_percent,
             room: config.sidecar.shadow_room,
             clock: Clock::system(),
         };

@@ -28,6 +28,9 @@ pub struct SidecarConfig {
     /// `CRS_SHADOW_MEMORY_MB` (256): most memory that requests may take that wait for their second
     /// run, in bytes. Beyond it they are dropped and counted.
     pub shadow_room: usize,
+    /// `CRS_SHADOW_DUTY_PERCENT` (10): share of the time in which the tap traces requests when there are
+    /// many; 100: always.
+    pub shadow_duty_percent: u32,
     /// `CRS_SHADOW_PUBLISH_MS` (5000): how often what was counted is written to Redis.
     pub shadow_publish: Duration,
     /// `CRS_REUSE_PORT` (false): other processes may listen on the same port at the same time.
@@ -46,6 +49,7 @@ impl SidecarConfig {
             ),
             tap_socket: reader.text("CRS_TAP_SOCKET", "data/crs/tap.sock").into(),
             shadow_room: reader.count("CRS_SHADOW_MEMORY_MB", 256, 65_536)? as usize * 1024 * 1024,
+            shadow_duty_percent: reader.count("CRS_SHADOW_DUTY_PERCENT", 10, 100)?,
             shadow_publish: reader.millis("CRS_SHADOW_PUBLISH_MS", 5000)?,
             reuse_port: reader.is_true("CRS_REUSE_PORT"),
         })

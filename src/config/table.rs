@@ -225,6 +225,11 @@ pub const SETTINGS: &[Setting] = &[
         "Most memory of requests that wait to be done a second time; beyond it they are dropped and counted.",
     ),
     own(
+        "CRS_SHADOW_DUTY_PERCENT",
+        "10",
+        "Share of the time in which the tap traces requests, when there are more than 5 a second; 100: always (docs/sidecar.md).",
+    ),
+    own(
         "CRS_SHADOW_PUBLISH_MS",
         "5000",
         "How often what the shadow side counted is written to Redis, for reports and gates.",

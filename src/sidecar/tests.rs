@@ -90,6 +90,7 @@ async fn start(routing: Arc<dyn Routing>, node_is_up: bool) -> Place {
         head_timeout: Duration::from_secs(5),
         tap_socket: "unused".into(),
         shadow_room: 0,
+        shadow_duty_percent: 100,
         shadow_publish: Duration::from_secs(5),
         reuse_port: false,
     };

@@ -50,12 +50,14 @@ class Redis {
       } else if (command.name === 'get') {
         const found = this.data.get(key)
         command.resolve(found === undefined ? null : Buffer.from(found))
+      } else if (command.name === 'slow') {
+        command.resolve(null)
       } else if (command.name === 'odd') {
         command.resolve({ not: 'a reply' }) // what no Redis says
       } else {
         command.reject(new ReplyError(`ERR unknown command '${command.name}'`))
       }
-    }, Math.random() * 4)
+    }, command.name === 'slow' ? 1000 : Math.random() * 4)
     return command.promise
   }
 

@@ -76,6 +76,14 @@ const routes = {
     setTimeout(() => redis.set(`late:${id}`, id), 30)
     res.end(value)
   },
+  // Open for longer than the tap rests after, then a command that takes as long again.
+  '/held': async (req, res) => {
+    await pause(1000)
+    const slow = redis.call('slow', 'x')
+    res.end('held')
+    await slow
+    await redis.set('after', 'slow')
+  },
   '/relay': async (req, res, url) => relay(req, res, url, await read(req)),
   '/big': async (req, res, url) => {
     await redis.set('big', 'x'.repeat(Number(url.searchParams.get('size'))))

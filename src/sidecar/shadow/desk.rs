@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     case::Candidate,
+    duty::Duty,
     second_run::{Seals, Sides, both_sides},
     seen::{Seen, SeenRequest},
     shelf::Shelf,
@@ -66,6 +67,8 @@ pub struct ShadowParts {
     pub sealer: Option<Sealer>,
     /// Which requests are compared.
     pub sample: SampleSettings,
+    /// Share of the time, in per cent, in which requests are traced when there are many.
+    pub duty_percent: u32,
     /// Bytes of watched exchanges that may wait.
     pub room: usize,
     /// Time.
@@ -76,6 +79,7 @@ pub struct ShadowParts {
 pub struct Shadow {
     parts: ShadowParts,
     sample: ArcSwap<SampleSettings>,
+    duty: Mutex<Duty>,
     tally: Mutex<Tally>,
     /// Whether something was counted since it was last written down.
     news: AtomicBool,
@@ -129,6 +133,7 @@ impl Shadow {
         let (queue, jobs) = mpsc::channel(QUEUE);
         Arc::new(Self {
             sample: ArcSwap::from_pointee(parts.sample.clone()),
+            duty: Mutex::new(Duty::new(parts.duty_percent)),
             parts,
             tally: Mutex::new(tally),
             news: AtomicBool::new(false),
@@ -158,13 +163,15 @@ impl Shadow {
         if !safety::of(method, route).allowed() {
             return false;
         }
+        // Counts what Node has to do, whether or not it is in the sample. Without a tap nothing costs Node anything.
+        let open = self.duty.lock().takes(self.now_ms()) || self.tap().is_none();
         let request =
             sample::Candidate { id, method, route, key_id: None, tags: &[], body: length };
         let decision = self.sample.load().decide(&request);
         if matches!(decision, Decision::Body) {
             self.drop_one("body too large");
         }
-        matches!(decision, Decision::Take)
+        open && matches!(decision, Decision::Take)
     }
 
     /// The tap, when one is connected.

@@ -6,6 +6,7 @@
 
 mod case;
 mod desk;
+mod duty;
 pub mod records;
 mod second_run;
 mod seen;

@@ -56,7 +56,11 @@ impl Stage {
     pub async fn on(place: Place, redis_port: u16, env: &[(&str, &str)]) -> Self {
         let port = free_port().await.unwrap();
         let url = format!("http://127.0.0.1:{port}");
-        let mut all = vec![("CRS_LEGACY_URL", url.as_str()), ("CRS_SHADOW_PUBLISH_MS", "50")];
+        let mut all = vec![
+            ("CRS_LEGACY_URL", url.as_str()),
+            ("CRS_SHADOW_PUBLISH_MS", "50"),
+            ("CRS_SHADOW_DUTY_PERCENT", "100"),
+        ];
         all.extend_from_slice(env);
         let home = Home::new(&place, redis_port, &all);
         let node = Node::start(&place, &home.folder, port).await;

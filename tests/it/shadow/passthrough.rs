@@ -130,6 +130,7 @@ async fn gateway(
     let room = if trouble == Trouble::Fills { 200_000 } else { 1 << 30 };
     let tap = Tap::new(socket.clone(), TapSettings::default(), room);
     let parts = ShadowParts {
+        duty_percent: 100,
         candidate: Arc::new(Misbehaving { trouble, begun: AtomicUsize::new(0) }),
         tap: Arc::clone(&tap),
         store: Arc::new(Untouched),
@@ -159,6 +160,7 @@ async fn gateway(
         until("the tap", async || shadow.status().taps == 1).await;
     }
     let config = SidecarConfig {
+        shadow_duty_percent: 100,
         legacy_url: Some(LegacyUrl { host: "127.0.0.1".into(), port: node.address.port() }),
         connect_timeout: Duration::from_secs(5),
         head_timeout: Duration::from_secs(60),
