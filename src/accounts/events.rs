@@ -34,6 +34,7 @@ impl Accounts {
         let Event { platform, status, code, reason, details } = event;
         let fallback = match entry.kind {
             Kind::Console => "Claude Console Account",
+            Kind::Ccr => &entry.id,
             _ => "Claude Account",
         };
         let name = if entry.name().is_empty() { fallback } else { entry.name() };

@@ -33,9 +33,9 @@ use jiff::tz::TimeZone;
 use parking_lot::Mutex;
 use tokio_util::task::TaskTracker;
 
-pub use ready::{AccountError, ConsoleReady, OfficialReady, intercepts_warmup};
+pub use ready::{AccountError, OfficialReady, ProviderReady, intercepts_warmup};
 pub use refresh::RefreshError;
-pub use settle::{ClientView, ConsoleReply, OfficialReply, error_message, is_account_disabled};
+pub use settle::{ClientView, OfficialReply, ProviderReply, error_message, is_account_disabled};
 pub use slots::{Slot, SlotError};
 
 use crate::{

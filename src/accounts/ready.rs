@@ -37,9 +37,9 @@ pub struct OfficialReady {
     pub unified_user_agent: Option<String>,
 }
 
-/// A console account, ready to send with.
+/// A console or CCR account, ready to send with.
 #[derive(Clone, Debug)]
-pub struct ConsoleReady {
+pub struct ProviderReady {
     /// Its record: `apiUrl`, `userAgent` and the rest.
     pub record: Arc<Entry>,
     /// API key.
@@ -48,8 +48,6 @@ pub struct ConsoleReady {
     pub models: ModelMap,
     /// Outbound proxy.
     pub proxy: Option<ProxyConfig>,
-    /// The provider is known to have no `count_tokens`.
-    pub count_tokens_missing: bool,
 }
 
 /// Why an account cannot be used after all. `Display` gives the legacy service's message.
@@ -64,9 +62,9 @@ pub enum AccountError {
     /// The token has run out and could not be refreshed.
     #[error(transparent)]
     Refresh(#[from] RefreshError),
-    /// The record is gone.
+    /// The account has no provider of its own.
     #[error("Claude Console Claude account not found")]
-    ConsoleNotFound,
+    NoProvider,
 }
 
 impl AccountError {
@@ -128,22 +126,21 @@ impl Accounts {
         })
     }
 
-    /// Key, models and proxy of a console account.
+    /// Key, models and proxy of a console or CCR account.
     ///
     /// # Errors
-    /// When its record is gone.
-    pub fn console_ready(&self, entry: &Arc<Entry>) -> Result<ConsoleReady, AccountError> {
+    /// When it is of another kind.
+    pub fn provider_ready(&self, entry: &Arc<Entry>) -> Result<ProviderReady, AccountError> {
         let entry = self.current(entry);
-        if entry.kind != Kind::Console {
-            return Err(AccountError::ConsoleNotFound);
+        match entry.kind {
+            Kind::Console | Kind::Ccr => Ok(ProviderReady {
+                api_key: self.open(&entry, "apiKey"),
+                models: ModelMap::parse(entry.get("supportedModels")),
+                proxy: proxy::of(&entry),
+                record: entry,
+            }),
+            Kind::Official | Kind::Bedrock => Err(AccountError::NoProvider),
         }
-        Ok(ConsoleReady {
-            api_key: self.open(&entry, "apiKey"),
-            models: ModelMap::parse(entry.get("supportedModels")),
-            proxy: proxy::of(&entry),
-            count_tokens_missing: entry.is("countTokensUnavailable"),
-            record: entry,
-        })
     }
 
     /// End of the account's Opus limit if it holds now: the official relay asks once more before it

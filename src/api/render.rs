@@ -64,7 +64,8 @@ pub fn add_missing(response: &mut Response<Body>, headers: &[(&'static str, &'st
     }
 }
 
-/// As the legacy framework sends whole bodies: an existing type is kept and named UTF-8.
+/// As the legacy framework sends whole bodies: an existing type is kept and named UTF-8, and statuses that
+/// have no body get none.
 fn sent(
     status: StatusCode,
     headers: HeaderMap,
@@ -81,6 +82,18 @@ fn sent(
     }
     if let Some(tag) = had_tag {
         response.headers_mut().insert("etag", tag);
+    }
+    match status {
+        StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => {
+            response.headers_mut().remove(CONTENT_TYPE);
+            response.headers_mut().remove(CONTENT_LENGTH);
+            *response.body_mut() = Body::empty();
+        }
+        StatusCode::RESET_CONTENT => {
+            response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+            *response.body_mut() = Body::empty();
+        }
+        _ => {}
     }
     response
 }

@@ -93,7 +93,9 @@ impl Relay {
             (Kind::Official, true) => self.official_stream(call, chosen).await,
             (Kind::Console, false) => self.console_plain(call, chosen).await,
             (Kind::Console, true) => self.console_stream(call, chosen).await,
-            (Kind::Ccr | Kind::Bedrock, _) => {
+            (Kind::Ccr, false) => self.ccr_plain(call, chosen).await,
+            (Kind::Ccr, true) => self.ccr_stream(call, chosen).await,
+            (Kind::Bedrock, _) => {
                 call.trail.ends(End::NotServed);
                 let text =
                     format!("Accounts of type {} are not served yet", chosen.kind().as_str());

@@ -7,6 +7,7 @@
 
 mod admit;
 mod call;
+mod ccr;
 mod choose;
 mod console;
 mod count_tokens;
@@ -14,6 +15,7 @@ mod failure;
 mod messages;
 mod official;
 mod plain;
+mod provider;
 mod pump;
 mod reply;
 mod settle;

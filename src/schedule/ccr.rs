@@ -26,16 +26,17 @@ pub(super) fn choose(work: &mut Work<'_>, requested: Model<'_>) -> Result<Arc<En
 
 fn look(
     work: &mut Work<'_>,
-    entry: &Entry,
+    entry: &Arc<Entry>,
     requested: Model<'_>,
 ) -> Result<Option<Exclusion>, SelectError> {
+    if !entry.active() {
+        return Ok(Some(Exclusion::Inactive));
+    }
+    let entry = &work.recovered(entry);
     let status = match entry.status() {
         "" => "active",
         status => status,
     };
-    if !entry.active() {
-        return Ok(Some(Exclusion::Inactive));
-    }
     if status != "active" {
         return Ok(Some(Exclusion::Status(status.to_owned())));
     }

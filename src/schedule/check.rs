@@ -63,6 +63,7 @@ fn provider(work: &mut Work<'_>, entry: &Arc<Entry>, requested: Model<'_>) -> Op
     if !entry.active() {
         return Some(Exclusion::Inactive);
     }
+    let entry = &work.recovered(entry);
     // An overloaded account keeps its sessions while its overload lasts only in the status field; an
     // unauthorized one passes here to have its quota checked, and is refused below.
     if !matches!(entry.status(), "active" | "unauthorized" | "overloaded") {

@@ -222,6 +222,19 @@ impl<'a> Work<'a> {
         }
     }
 
+    /// The account with a state ended that has outlived its reason; only CCR accounts need it here.
+    pub(super) fn recovered(&mut self, entry: &Arc<Entry>) -> Arc<Entry> {
+        if entry.kind != Kind::Ccr {
+            return entry.clone();
+        }
+        let usage = self.snapshot.usage(&entry.id);
+        let Some(patch) = ccr::recover(entry, usage, self.prices, self.moment) else {
+            return entry.clone();
+        };
+        self.patch(entry, patch);
+        self.get(entry.kind, &entry.id).unwrap_or_else(|| entry.clone())
+    }
+
     /// Reading a console account removes its elapsed leases.
     pub(super) fn purge_leases(&mut self, entry: &Entry) {
         if entry.leases.stale {

@@ -32,3 +32,12 @@ pub fn js_trim(text: &str) -> &str {
 pub fn js_trim_start(text: &str) -> &str {
     text.trim_start_matches(is_js_space_char)
 }
+
+/// Whether a line, read as UTF-8, has nothing but whitespace.
+pub fn is_blank(line: &[u8]) -> bool {
+    match line.first() {
+        None => true,
+        Some(first) if first.is_ascii_graphic() => false,
+        Some(_) => js_trim(&String::from_utf8_lossy(line)).is_empty(),
+    }
+}

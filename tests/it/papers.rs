@@ -204,7 +204,8 @@ fn both_languages_say_the_same() {
         text.lines().filter_map(|line| line.split_once(". **")?.0.parse().ok()).collect()
     };
     let deviations = numbers("MIGRATION.md");
-    assert_eq!(deviations, (1..=u32::try_from(deviations.len()).unwrap()).collect::<Vec<_>>());
+    let distinct: std::collections::BTreeSet<u32> = deviations.iter().copied().collect();
+    assert_eq!(distinct.len(), deviations.len(), "a number names one deviation");
     assert_eq!(
         deviations,
         numbers("MIGRATION.zh-CN.md"),

@@ -4,63 +4,17 @@ use std::sync::Arc;
 
 use compat::{
     account_state::{Phase, console},
-    clock::iso,
-    pool::{Entry, Patch},
+    pool::Entry,
     store::Cmd,
 };
 use serde_json::Value;
 
-use crate::{
-    accounts::{Accounts, events::Event},
-    domain::HeaderList,
-};
+use super::ProviderReply;
+use crate::accounts::{Accounts, events::Event};
 
 const PLATFORM: &str = "claude-console";
 
-/// A provider's answer, its head at least.
-#[derive(Clone, Copy, Debug)]
-pub struct ConsoleReply<'a> {
-    /// Its status.
-    pub status: u16,
-    /// Its headers.
-    pub headers: &'a HeaderList,
-    /// Its body, when the status is not 2xx.
-    pub error_body: &'a [u8],
-    /// Whether the client asked for a stream.
-    pub stream: bool,
-}
-
 impl Accounts {
-    /// Carries an answer over to the account's state, and notes the use. For streams the use is noted
-    /// by [`Accounts::console_used`] when the stream has ended. A success is carried over apart from
-    /// the request, which need not wait for it.
-    pub async fn settle_console(&self, entry: &Arc<Entry>, reply: &ConsoleReply<'_>) {
-        let stream = reply.stream;
-        if reply.status == 200 || reply.status == 201 && !stream {
-            let (accounts, entry) = (self.clone(), entry.clone());
-            // Bounded by the requests that end; tracked, so that shutdown waits for it.
-            self.0.tasks.spawn(async move {
-                let entry = accounts.fresh(&entry).await;
-                let mut cmds = accounts.console_success(&entry);
-                if !stream {
-                    cmds.extend(accounts.used_now(&entry));
-                }
-                accounts.0.ports.writes.send(cmds).await;
-            });
-            return;
-        }
-        let entry = self.fresh(entry).await;
-        let mut cmds = self.console_failure(&entry, reply);
-        cmds.extend(self.used_now(&entry));
-        self.0.ports.writes.send(cmds).await;
-    }
-
-    /// A stream was read to its end.
-    pub async fn console_used(&self, entry: &Arc<Entry>) {
-        let cmds = self.used_now(&self.current(entry));
-        self.0.ports.writes.send(cmds).await;
-    }
-
     /// The provider answered `count_tokens` with 404; it will not be asked again.
     pub async fn console_count_tokens_missing(&self, entry: &Arc<Entry>) {
         let entry = self.current(entry);
@@ -68,11 +22,7 @@ impl Accounts {
         self.0.ports.writes.send(cmds).await;
     }
 
-    fn used_now(&self, entry: &Entry) -> Vec<Cmd> {
-        self.patch(entry, &Patch::new().set("lastUsedAt", iso(self.now_ms())))
-    }
-
-    fn console_success(&self, entry: &Arc<Entry>) -> Vec<Cmd> {
+    pub(super) fn console_success(&self, entry: &Arc<Entry>) -> Vec<Cmd> {
         let now_ms = self.now_ms();
         let mut cmds = Vec::new();
         if console::limit(entry, now_ms) != Phase::Off {
@@ -84,7 +34,11 @@ impl Accounts {
         cmds
     }
 
-    fn console_failure(&self, entry: &Arc<Entry>, reply: &ConsoleReply<'_>) -> Vec<Cmd> {
+    pub(super) fn console_failure(
+        &self,
+        entry: &Arc<Entry>,
+        reply: &ProviderReply<'_>,
+    ) -> Vec<Cmd> {
         let protected = !entry.is("disableAutoProtection");
         match reply.status {
             400 if protected && is_account_disabled(reply.error_body, reply.stream) => {

@@ -1,7 +1,9 @@
 //! What an account's state becomes after a vendor's answer.
 
+mod ccr;
 mod console;
 mod official;
+mod provider;
 
 use std::sync::Arc;
 
@@ -13,8 +15,9 @@ use compat::{
 };
 use serde_json::Value;
 
-pub use console::{ConsoleReply, is_account_disabled};
+pub use console::is_account_disabled;
 pub use official::{ClientView, OfficialReply};
+pub use provider::ProviderReply;
 
 use super::Accounts;
 use crate::domain::HeaderList;

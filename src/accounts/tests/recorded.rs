@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::bench::{Answer, KEY, NOW_MS, Room, rules};
 use crate::{
     accounts::{
-        AccountRules, ClientView, ConsoleReply, OfficialReply,
+        AccountRules, ClientView, OfficialReply, ProviderReply,
         messages::{LimitEnd, account_limited, opus_limited},
     },
     domain::HeaderList,
@@ -261,15 +261,15 @@ async fn console(case: &Case, room: &Room) -> Option<Value> {
     let entry = room.pool.snapshot(&needs).await.unwrap().get(Kind::Console, "a1").unwrap();
     let slot = room.accounts.acquire_slot(&entry).await.unwrap();
     let headers: HeaderList = case.reply.headers.clone().into_iter().collect();
-    let reply = ConsoleReply {
+    let reply = ProviderReply {
         status: case.reply.status,
         headers: &headers,
         error_body: case.reply.body.as_bytes(),
         stream: case.stream,
     };
-    room.accounts.settle_console(&entry, &reply).await;
+    room.accounts.settle_provider(&entry, &reply).await;
     if case.stream && case.reply.status == 200 {
-        room.accounts.console_used(&entry).await;
+        room.accounts.provider_used(&entry).await;
     }
     drop(slot);
     None

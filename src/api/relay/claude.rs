@@ -12,7 +12,7 @@ use crate::{
     },
     app::AppState,
     keys::ApiKeySnapshot,
-    relay::{End, Incoming, Relay, Reply, session_hash},
+    relay::{End, Incoming, Relay, session_hash},
 };
 
 /// Which of the two routes.
@@ -89,10 +89,6 @@ where
 }
 
 async fn serve(relay: Arc<Relay>, incoming: Incoming, route: Route) -> Response<Body> {
-    if incoming.may_decline && is_for_ccr(&incoming) {
-        // Before anything is counted: Node serves these accounts.
-        return declined();
-    }
     let may_decline = incoming.may_decline;
     let session = session_hash(incoming.body.root());
     let path = match route {
@@ -126,18 +122,5 @@ async fn serve(relay: Arc<Relay>, incoming: Incoming, route: Route) -> Response<
         }
         None => {}
     }
-    response
-}
-
-/// Whether the model names CCR accounts, which are not served here yet.
-fn is_for_ccr(incoming: &Incoming) -> bool {
-    incoming.body.model().is_some_and(|model| model.trim_start().starts_with("ccr,"))
-}
-
-/// Somebody else serves this.
-fn declined() -> Response<Body> {
-    let body = serde_json::json!({ "error": "service_unavailable", "message": "Not served here" });
-    let mut response = render::reply(Reply::json(503, &body));
-    response.extensions_mut().insert(Unserved);
     response
 }

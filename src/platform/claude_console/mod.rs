@@ -2,141 +2,34 @@
 //! (`contract/anthropic.md §5.1`).
 //!
 //! The body passes unchanged but for a mapped model name; headers are those of the client that may
-//! pass, over a few defaults, as the legacy service's HTTP library spells and orders them.
+//! pass, over a few defaults.
 
 mod reply;
 
 #[cfg(test)]
 mod tests;
 
-use bytes::Bytes;
-use thiserror::Error;
-use url::Url;
-
-use super::BuiltRequest;
-use crate::{
-    domain::{HeaderList, Secret},
-    wire::{anthropic::headers::forwardable, body::RequestBody, json::Tree},
-};
+use super::provider::{self, BuildError, Built, Call};
+use crate::wire::anthropic::headers::forwardable;
 
 pub use reply::{stream_failure, stream_interrupted};
 
 const DEFAULT_USER_AGENT: &str = "claude-cli/2.0.52 (external, cli)";
-const API_VERSION: &str = "2023-06-01";
-const MESSAGES: &str = "/v1/messages";
 
-/// What of an account's record shapes its requests.
-#[derive(Clone, Debug)]
-pub struct Account {
-    /// `apiUrl`
-    pub api_url: String,
-    /// `apiKey`, decrypted.
-    pub api_key: Secret,
-    /// `userAgent`, when set. A client's own User-Agent wins over it.
-    pub user_agent: Option<String>,
-    /// `supportedModels` as requested name to provider's name, in record order; empty for the array
-    /// form and for "all models".
-    pub models: Vec<(String, String)>,
-}
-
-/// Everything a request is built from.
-#[derive(Clone, Debug)]
-pub struct Call<'a> {
-    /// The client's body.
-    pub body: &'a RequestBody,
-    /// The client's headers.
-    pub headers: &'a HeaderList,
-    /// The chosen account.
-    pub account: &'a Account,
-    /// Path instead of `/v1/messages`, such as `/v1/messages/count_tokens`; plain replies only.
-    pub path: Option<&'a str>,
-    /// `anthropic-beta` that replaces the client's; set by the OpenAI-compatible routes.
-    pub beta: Option<&'a str>,
-    /// Whether the connection is kept afterwards; through a proxy usually not.
-    pub keep_alive: bool,
-}
-
-/// Why a request could not be built.
-#[derive(Clone, Debug, Error)]
-pub enum BuildError {
-    /// The account's `apiUrl` is no URL. The text is what the legacy HTTP library says.
-    #[error("Invalid URL")]
-    Url,
-}
-
-/// A built request.
-#[derive(Clone, Debug)]
-pub struct Built {
-    /// What to send.
-    pub request: BuiltRequest,
-    /// The model the provider is asked for; also what usage falls back to.
-    pub model: Option<String>,
-}
-
-impl Account {
-    /// The provider's name for a model: exact key, then ignoring case, else the name itself.
-    pub fn map_model<'a>(&'a self, model: &'a str) -> &'a str {
-        let exact = self.models.iter().rev().find(|(name, to)| name == model && !to.is_empty());
-        let lower = model.to_lowercase();
-        let loose = || self.models.iter().find(|(name, _)| name.to_lowercase() == lower);
-        exact.or_else(loose).map_or(model, |(_, to)| to)
-    }
-
-    fn url(&self, path: Option<&str>) -> Result<Url, BuildError> {
-        let base = self.api_url.strip_suffix('/').unwrap_or(&self.api_url);
-        let url = match path {
-            Some(path) => format!("{}{path}", base.strip_suffix(MESSAGES).unwrap_or(base)),
-            None if base.ends_with(MESSAGES) => base.to_owned(),
-            None => format!("{base}{MESSAGES}"),
-        };
-        Url::parse(&url).ok().filter(Url::has_host).ok_or(BuildError::Url)
-    }
-}
-
-/// Builds the upstream request.
+/// Builds the upstream request. A client's own User-Agent wins over the account's.
+///
+/// # Errors
+/// When the account's URL is none.
 pub fn build(call: &Call<'_>) -> Result<Built, BuildError> {
-    let mut url = call.account.url(call.path)?;
-    url.set_fragment(None);
+    let url = call.account.url(call.path)?;
     let model = call.body.model().map(|model| model.into_owned());
     let mapped = model.as_deref().map(|model| call.account.map_model(model).to_owned());
-    let body = if mapped == model { call.body.bytes().clone() } else { with_model(call, &mapped) };
-    let headers = compose(call, &url, body.len());
-    let request = BuiltRequest { url: url.into(), headers, body };
-    Ok(Built { request, model: mapped })
-}
-
-fn with_model(call: &Call<'_>, model: &Option<String>) -> Bytes {
-    let mut tree = Tree::Raw(call.body.root());
-    tree.set("model", Tree::string(model.as_deref().unwrap_or_default()));
-    let mut out = Vec::with_capacity(call.body.bytes().len() + 64);
-    tree.write(&mut out);
-    out.into()
-}
-
-fn compose(call: &Call<'_>, url: &Url, content_length: usize) -> HeaderList {
-    let account = call.account;
-    let agent = account.user_agent.as_deref().filter(|agent| !agent.is_empty());
-    let mut headers = HeaderList::new();
-    headers.push("Accept", "application/json, text/plain, */*");
-    headers.push("Content-Type", "application/json");
-    headers.push("anthropic-version", API_VERSION);
-    headers.push("User-Agent", agent.unwrap_or(DEFAULT_USER_AGENT));
-    forwardable(call.headers).iter().for_each(|(name, value)| headers.set(name, value));
-    let key = account.api_key.expose();
-    if key.starts_with("sk-ant-") {
-        headers.push("x-api-key", key);
+    let body = if mapped == model {
+        call.body.bytes().clone()
     } else {
-        headers.push("Authorization", format!("Bearer {key}"));
-    }
-    if let Some(beta) = call.beta {
-        headers.set("anthropic-beta", beta);
-    }
-    headers.push("Content-Length", content_length.to_string());
-    headers.push("Accept-Encoding", "gzip, compress, deflate, br");
-    let host = url.host_str().unwrap_or_default();
-    headers.push("Host", url.port().map_or(host.to_owned(), |port| format!("{host}:{port}")));
-    if headers.get("connection").is_none() {
-        headers.push("Connection", if call.keep_alive { "keep-alive" } else { "close" });
-    }
-    headers
+        provider::with_model(call.body, mapped.as_deref().unwrap_or_default())
+    };
+    let mut headers = provider::first_headers(call.account.agent().unwrap_or(DEFAULT_USER_AGENT));
+    forwardable(call.headers).iter().for_each(|(name, value)| headers.set(name, value));
+    Ok(Built { request: provider::request(call, url, headers, body), model: mapped })
 }

@@ -1,8 +1,9 @@
 use bytes::Bytes;
 
-use super::{Account, Call, build, stream_failure, stream_interrupted};
+use super::{build, stream_failure, stream_interrupted};
 use crate::{
     domain::{HeaderList, Secret},
+    platform::provider::{Account, Call},
     wire::{
         body::RequestBody,
         json::{Doc, Value},

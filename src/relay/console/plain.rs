@@ -2,15 +2,16 @@
 
 use super::Relay;
 use crate::{
-    accounts::ConsoleReply,
+    accounts::ProviderReply,
+    platform::claude_console as console,
     relay::{
         Call, Reply,
         choose::{ChoiceError, Chosen},
         failure::Failure,
         official::queue_refusal,
-        plain::{PlainReply, read_all, served_by},
+        plain::{PlainReply, served_by},
+        provider::plain_failure,
     },
-    upstream::{SendError, SendErrorKind},
     wire::anthropic::sanitize,
 };
 
@@ -41,45 +42,22 @@ impl Relay {
             Ok(turn) => turn,
             Err(error) => return Ok(queue_refusal(error)),
         };
-        let mut held = self.hold_console(chosen, turn).await?;
+        let mut held = self.hold(chosen, turn).await?;
         let asked = self.for_client(call, async {
-            let reply = async {
-                let response = self.ask_console(call, &held, path).await?;
-                let body = read_all(response.body).await.map_err(half_read)?;
-                Ok(PlainReply { status: response.status, headers: response.headers, body })
-            };
-            reply.await.map_err(console_failure)
+            self.ask_whole(call, &held, console::build, path).await.map_err(plain_failure)
         });
         let mut plain = asked.await?;
         held.turn = None;
-        let answer = ConsoleReply {
+        let answer = ProviderReply {
             status: plain.status,
             headers: &plain.headers,
             error_body: &plain.body,
             stream: false,
         };
-        self.accounts.settle_console(chosen.entry(), &answer).await;
+        self.accounts.settle_provider(chosen.entry(), &answer).await;
         if !(200..300).contains(&plain.status) {
             plain.body = sanitize::sanitize_body(&plain.body, false).into();
         }
         Ok(plain)
-    }
-}
-
-/// A timeout is reported as the client's leaving, as the legacy service does.
-fn console_failure(error: SendError) -> Failure {
-    match error.kind {
-        SendErrorKind::IdleTimeout => Failure::ClientGone,
-        _ => Failure::verbatim(error),
-    }
-}
-
-/// A connection lost inside a plain answer, as the legacy client library words it.
-fn half_read(error: SendError) -> SendError {
-    match error.kind {
-        SendErrorKind::Reset | SendErrorKind::Network => {
-            SendError::new(error.kind, "stream has been aborted")
-        }
-        _ => error,
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::{Held, Relay};
+use super::Relay;
 use crate::{
-    accounts::ConsoleReply,
+    accounts::ProviderReply,
     domain::HeaderList,
     platform::claude_console as console,
     relay::{
@@ -15,6 +15,7 @@ use crate::{
         choose::{ChoiceError, Chosen},
         official::queue_refusal_stream,
         plain::{read_all, served_by},
+        provider::Held,
         pump::{CLIENT_QUEUE, End, Pump, Tap},
         settle::Served,
     },
@@ -40,12 +41,12 @@ impl Relay {
             Ok(turn) => turn,
             Err(error) => return Ok(queue_refusal_stream(error)),
         };
-        let mut held = match self.hold_console(&chosen, turn).await {
+        let mut held = match self.hold(&chosen, turn).await {
             Ok(held) => held,
             Err(failure) => return Err((call, failure.into())),
         };
-        let asked =
-            self.for_client(&call, async { Ok(self.ask_console(&call, &held, None).await) });
+        let asked = self
+            .for_client(&call, async { Ok(self.ask(&call, &held, console::build, None).await) });
         let response = match asked.await {
             Err(failure) => return Err((call, failure.into())),
             Ok(Err(error)) => return Ok(self.console_broken(&error)),
@@ -63,8 +64,8 @@ impl Relay {
         let status = response.status;
         let body = read_all(response.body).await.unwrap_or_default();
         let answer =
-            ConsoleReply { status, headers: &response.headers, error_body: &body, stream: true };
-        self.accounts.settle_console(chosen.entry(), &answer).await;
+            ProviderReply { status, headers: &response.headers, error_body: &body, stream: true };
+        self.accounts.settle_provider(chosen.entry(), &answer).await;
         let mut headers = Reply::stream_headers();
         headers.set("Content-Type", "application/json");
         headers.set("Cache-Control", "no-cache");
@@ -104,8 +105,8 @@ impl Relay {
         let relay = Arc::clone(self);
         self.tasks.spawn(async move {
             let answer =
-                ConsoleReply { status: 200, headers: &head, error_body: &[], stream: true };
-            relay.accounts.settle_console(chosen.entry(), &answer).await;
+                ProviderReply { status: 200, headers: &head, error_body: &[], stream: true };
+            relay.accounts.settle_provider(chosen.entry(), &answer).await;
             let end = call.while_connected(pump.run(&mut tap)).await;
             let broken = match &end {
                 // Whatever broke it, the legacy runtime calls a half-read answer this.
@@ -134,7 +135,7 @@ impl Relay {
             drop(pump);
             // Only a stream that was read to its end counts as a use.
             if matches!(end, End::Complete | End::ClientGone) {
-                relay.accounts.console_used(chosen.entry()).await;
+                relay.accounts.provider_used(chosen.entry()).await;
             }
             drop(held);
         });

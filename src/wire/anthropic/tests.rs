@@ -1,7 +1,8 @@
 use bytes::Bytes;
 
 use super::{
-    UsageTap, UserId, is_old_session, session_hash, usage_of_reply, user_id::account_uuid_of,
+    TopLevelUsage, UsageTap, UserId, is_old_session, session_hash, usage_of_reply,
+    user_id::account_uuid_of,
 };
 use crate::wire::{
     json::{Doc, Value},
@@ -174,4 +175,24 @@ fn rate_limit_events_and_stopped_taps() {
     let usage = tap.finish(None).unwrap();
     assert_eq!((usage.input, usage.output), (4, 0));
     assert_eq!(usage.model.as_deref(), Some("unknown"));
+}
+
+#[test]
+fn top_level_usage_is_the_last_ones_and_not_of_message_start() {
+    let read = |lines: &[&str]| {
+        let mut usage = TopLevelUsage::default();
+        lines.iter().for_each(|line| usage.line(line.as_bytes()));
+        (usage.is_complete(), usage.finish("m").map(|usage| (usage.input, usage.output)))
+    };
+    let start = r#"data: {"type":"message_start","message":{"usage":{"input_tokens":9}}}"#;
+    assert_eq!(read(&[start]), (false, None));
+    let ping = r#"data:  {"type":"ping","usage":{"input_tokens":1,"output_tokens":2}} "#;
+    assert_eq!(read(&[start, ping]), (false, Some((1, 2))));
+    let delta = r#"data: {"type":"message_delta","usage":{"output_tokens":3}}"#;
+    assert_eq!(read(&[ping, delta]), (true, Some((0, 3))));
+    let inner = r#"data: {"type":"message_delta","delta":{"usage":{"input_tokens":4}}}"#;
+    assert_eq!(read(&[inner]), (true, Some((4, 0))));
+    let other = r#"data: {"type":"other","delta":{"usage":{"input_tokens":4}}}"#;
+    let unspaced = r#"data:{"usage":{"input_tokens":4}}"#;
+    assert_eq!(read(&[other, unspaced, "data: [DONE]", "data: {usage"]), (false, None));
 }

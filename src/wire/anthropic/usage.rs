@@ -224,6 +224,6 @@ fn member(object: Value<'_>, name: &str) -> u64 {
 }
 
 /// A token count: a positive whole number, anything else is zero.
-fn count(value: Value<'_>) -> u64 {
+pub(super) fn count(value: Value<'_>) -> u64 {
     value.as_f64().map_or(0, |n| n as u64)
 }

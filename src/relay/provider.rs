@@ -1,0 +1,135 @@
+//! Providers with an API key: what the console and the CCR relay share.
+
+use compat::record::ModelMap;
+
+use super::{
+    Call, Relay,
+    choose::Chosen,
+    failure::Failure,
+    official::sent,
+    plain::{PlainReply, read_all},
+};
+use crate::{
+    accounts::{Slot, SlotError},
+    domain::ProxyConfig,
+    keys::MessageTurn,
+    platform::provider::{self, BuildError, Built},
+    upstream::{SendError, SendErrorKind, UpstreamRequest, UpstreamResponse},
+};
+
+/// What the legacy runtime calls an answer whose connection ended too early.
+const ABORTED: &str = "aborted";
+
+/// How one of the platforms builds its request.
+pub(super) type Build = fn(&provider::Call<'_>) -> Result<Built, BuildError>;
+
+/// An account that may be asked, with everything held for it.
+pub(super) struct Held {
+    pub(super) account: provider::Account,
+    proxy: Option<ProxyConfig>,
+    /// The account's slot, for one with a limit.
+    _slot: Option<Slot>,
+    /// The turn of a user message; given back when the vendor has answered.
+    pub(super) turn: Option<MessageTurn>,
+}
+
+impl Relay {
+    /// Takes the account's slot, if it has any, and builds nothing yet.
+    pub(super) async fn hold(
+        &self,
+        chosen: &Chosen,
+        turn: Option<MessageTurn>,
+    ) -> Result<Held, Failure> {
+        let ready = self
+            .accounts
+            .provider_ready(chosen.entry())
+            .map_err(|error| Failure::Account(error.to_string()))?;
+        let slot =
+            self.accounts.acquire_slot(chosen.entry()).await.map_err(|error| match error {
+                SlotError::Full => Failure::ConsoleFull,
+                SlotError::Store(error) => Failure::Internal(error.to_string()),
+            })?;
+        let record = &ready.record;
+        let account = provider::Account {
+            api_url: record.get("apiUrl").to_owned(),
+            api_key: ready.api_key,
+            user_agent: Some(record.get("userAgent").to_owned()).filter(|agent| !agent.is_empty()),
+            models: pairs(&ready.models),
+        };
+        Ok(Held { account, proxy: ready.proxy, _slot: slot, turn })
+    }
+
+    /// One exchange with the provider, up to the reply's head.
+    pub(super) async fn ask(
+        &self,
+        call: &Call,
+        held: &Held,
+        build: Build,
+        path: Option<&str>,
+    ) -> Result<UpstreamResponse, SendError> {
+        let built = build(&provider::Call {
+            body: &call.incoming.body,
+            headers: &call.incoming.headers,
+            account: &held.account,
+            path,
+            beta: None,
+            keep_alive: held.proxy.is_none() || self.settings.proxy_keep_alive,
+        })
+        .map_err(|error| SendError::new(SendErrorKind::Invalid, error.to_string()))?;
+        let request = built.request;
+        let answered = self
+            .sender
+            .send(UpstreamRequest {
+                method: http::Method::POST,
+                url: request.url,
+                headers: request.headers,
+                body: request.body,
+                proxy: held.proxy.clone(),
+                idle_timeout: self.settings.request_timeout,
+                decode_body: true,
+            })
+            .await;
+        call.trail.note("send", sent(&answered));
+        answered
+    }
+
+    /// One exchange with the provider, to the reply's end.
+    pub(super) async fn ask_whole(
+        &self,
+        call: &Call,
+        held: &Held,
+        build: Build,
+        path: Option<&str>,
+    ) -> Result<PlainReply, SendError> {
+        let response = self.ask(call, held, build, path).await?;
+        let body = read_all(response.body).await.map_err(half_read)?;
+        Ok(PlainReply { status: response.status, headers: response.headers, body })
+    }
+}
+
+/// What a failed plain exchange is to the client: a timeout is reported as the client's leaving, as the
+/// legacy service does.
+pub(super) fn plain_failure(error: SendError) -> Failure {
+    match error.kind {
+        SendErrorKind::IdleTimeout => Failure::ClientGone,
+        _ => Failure::verbatim(error),
+    }
+}
+
+/// A plain answer that ended or fell silent within its body, as the legacy client library words it. A
+/// reset keeps the system's words.
+fn half_read(error: SendError) -> SendError {
+    let aborted = || SendError::new(SendErrorKind::Network, "stream has been aborted");
+    match error.kind {
+        SendErrorKind::IdleTimeout => aborted(),
+        _ if error.message == ABORTED => aborted(),
+        _ => error,
+    }
+}
+
+/// A model map as the builder takes it.
+fn pairs(models: &ModelMap) -> Vec<(String, String)> {
+    let ModelMap::Map(map) = models else { return Vec::new() };
+    let name = |to: &serde_json::Value| to.as_str().map(str::to_owned);
+    map.iter().filter_map(|(asked, to)| Some((asked.clone(), name(to)?))).collect()
+}
