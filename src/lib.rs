@@ -7,7 +7,7 @@
 //! - `platform`: one module per vendor, pure; `wire`: vendors' formats, pure.
 //! - `upstream`: outbound HTTP. `compat` (own package): the Redis contract.
 //! - `sidecar`: what stands between clients and the legacy service while it is there.
-//! - `rollout`: who answers, Node or crs; `identity`: administrators.
+//! - `rollout`: who answers, Node or crs; `identity`: administrators; `notify`: what operators are told.
 //! - `config`, `cli`, `tasks`, `app`: settings, commands, background work, assembly.
 
 pub mod accounts;
@@ -21,6 +21,7 @@ pub mod error;
 pub mod identity;
 pub mod keys;
 pub mod logs;
+pub mod notify;
 pub mod platform;
 pub mod relay;
 pub mod rollout;

@@ -40,7 +40,7 @@ const ALLOWED: [(&str, &[&str]); 18] = [
     ("keys", &["compat", "config"]),
     ("billing", &["compat", "config"]),
     ("identity", &["compat", "config"]),
-    ("notify", &["compat", "config"]),
+    ("notify", &["upstream", "compat", "config"]),
     ("rollout", &["compat", "config", "shadow"]),
     ("upstream", &["config"]),
     ("platform", &["wire"]),

@@ -52,6 +52,24 @@ pub fn replaced(reply: Reply) -> Result<Replaced, StoreError> {
     }
 }
 
+/// How long it is known who told operators of a version.
+const TOLD_SECONDS: i64 = 86_400;
+
+/// Takes it on to tell operators of a version; see [`is_mine`].
+pub fn tell(version: u64, id: &str) -> Cmd {
+    Cmd::new("SET")
+        .arg(keys::rollout_told(version.to_string()))
+        .arg(id)
+        .arg("NX")
+        .arg("EX")
+        .arg(TOLD_SECONDS)
+}
+
+/// Whether [`tell`] was the first.
+pub fn is_mine(reply: Reply) -> bool {
+    !matches!(reply, Reply::Nil)
+}
+
 /// The newest `count` records, newest first; the reply is a list of JSON texts.
 pub fn history(count: u32) -> Cmd {
     Cmd::new("LRANGE").arg(keys::ROLLOUT_HISTORY).arg(0_i64).arg(i64::from(count) - 1)

@@ -21,8 +21,9 @@ use crate::{
     accounts::{AccountPorts, Accounts},
     billing::{Billing, PriceBook},
     config::Config,
-    domain::LogAnomalies,
+    domain::{AnomalySink, LogAnomalies},
     keys::{Keys, MessageQueue, SlotKeeper},
+    notify::Notifier,
     relay::{Relay, RelayParts},
     schedule::{Scheduler, SessionBindings},
     upstream::Sender,
@@ -44,6 +45,8 @@ pub(super) struct Ports {
     pub books: Arc<dyn Books>,
     /// Prices.
     pub prices: Arc<PriceBook>,
+    /// Where operators are told things; `None` for runs that nobody is to hear of.
+    pub notifier: Option<Notifier>,
 }
 
 /// Loops that requests count on: slots are given back and state is written only while they run.
@@ -73,14 +76,17 @@ pub(super) fn assemble(
     ports: Ports,
     cut: CancellationToken,
 ) -> (AppState, Loops) {
-    let Ports { hot, bulk, redis, sender, clock, books, prices } = ports;
+    let Ports { hot, bulk, redis, sender, clock, books, prices, notifier } = ports;
     let vault = Vault::new(config.security.encryption_key.expose());
     let calendar = LocalCalendar::new(i64::from(config.time.offset_hours));
     let (writes, writer) = WriteBehind::new(Arc::clone(&hot));
     let pool = Arc::new(AccountPool::new(Arc::clone(&hot), clock.clone(), calendar, vault.clone()));
     let keeper = SlotKeeper::new(Arc::clone(&hot), clock.clone());
     let billing = Arc::new(Billing::new(prices, books));
-    let anomalies = Arc::new(LogAnomalies);
+    let anomalies: Arc<dyn AnomalySink> = match &notifier {
+        Some(notifier) => Arc::new(notifier.clone()),
+        None => Arc::new(LogAnomalies),
+    };
     let keys = Arc::new(Keys::new(
         Arc::clone(&hot),
         clock.clone(),
@@ -95,7 +101,7 @@ pub(super) fn assemble(
         clock.clone(),
         calendar,
         Arc::clone(&billing) as Arc<dyn UsageCost>,
-        anomalies.clone(),
+        Arc::clone(&anomalies),
         settings::scheduling_rules(&config),
     ));
     let accounts = Accounts::new(
@@ -133,6 +139,18 @@ pub(super) fn assemble(
         tasks: TaskTracker::new(),
     }));
     let started_ms = clock.now_ms();
-    let app = App { config, clock, calendar, hot, bulk, redis, pool, billing, relay, started_ms };
+    let app = App {
+        config,
+        clock,
+        calendar,
+        hot,
+        bulk,
+        redis,
+        pool,
+        billing,
+        relay,
+        notifier,
+        started_ms,
+    };
     (Arc::new(app), Loops { keeper, writes, writer })
 }

@@ -140,6 +140,7 @@ impl ScratchService {
             clock: clock.clone(),
             books: Arc::clone(&books) as Arc<dyn Books>,
             prices: Arc::clone(&self.prices),
+            notifier: None,
         };
         let cut = CancellationToken::new();
         let (app, loops) = assemble(Arc::clone(&self.config), ports, cut.clone());

@@ -7,6 +7,7 @@ mod doors;
 mod evidence;
 mod exposition;
 mod facts;
+mod herald;
 pub mod listen;
 mod rollout;
 mod settings;
@@ -46,6 +47,7 @@ use crate::{
     config::Config,
     keys::rewrite_browser_request,
     logs::LogStats,
+    notify::{Delivery, Notifier},
     relay::Relay,
     tasks::price_update,
     upstream::{HttpSender, Sender},
@@ -83,6 +85,8 @@ pub struct App {
     pub billing: Arc<Billing>,
     /// The pipeline.
     pub relay: Arc<Relay>,
+    /// Where operators are told things; `None` for runs that nobody is to hear of.
+    pub notifier: Option<Notifier>,
     /// Start of the service, epoch milliseconds.
     pub started_ms: i64,
 }
@@ -92,6 +96,7 @@ struct Background {
     loops: Loops,
     ledger: Arc<Ledger>,
     sender: Arc<HttpSender>,
+    delivery: Delivery,
 }
 
 /// Serves on `listener` until `stop`, then drains and writes down what is left.
@@ -182,6 +187,8 @@ fn build(config: Config, cut: CancellationToken) -> anyhow::Result<(AppState, Ba
     let bulk: Arc<dyn Store> = Arc::clone(&stores.bulk) as Arc<dyn Store>;
     let ledger = Arc::new(settings::open_ledger(&config, Arc::clone(&bulk))?);
     let sender = Arc::new(HttpSender::new(settings::sender_settings(&config)?)?);
+    let postman = settings::postman(&config)?;
+    let (notifier, delivery) = Notifier::new(Arc::clone(&bulk), postman);
     let ports = Ports {
         hot: Arc::clone(&stores.hot) as Arc<dyn Store>,
         bulk,
@@ -190,9 +197,10 @@ fn build(config: Config, cut: CancellationToken) -> anyhow::Result<(AppState, Ba
         clock: Clock::system(),
         books: Arc::clone(&ledger) as Arc<dyn Books>,
         prices: Arc::new(PriceBook::open(&config.service.data_dir)),
+        notifier: Some(notifier),
     };
     let (app, loops) = assemble(Arc::new(config), ports, cut);
-    Ok((app, Background { loops, ledger, sender }))
+    Ok((app, Background { loops, ledger, sender, delivery }))
 }
 
 impl Background {
@@ -202,6 +210,7 @@ impl Background {
         self.loops.start(&mut services, ending);
         let (ledger, stop) = (self.ledger, ending.clone());
         services.spawn(async move { ledger.run(stop.cancelled()).await });
+        services.spawn(self.delivery.run(ending.clone()));
         let (app, stop, sender) = (Arc::clone(app), ending.clone(), self.sender);
         services.spawn(async move {
             let sweep = every(POOL_SWEEP, || async { sender.close_expired() });

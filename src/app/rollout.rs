@@ -9,14 +9,15 @@ use tokio_util::sync::CancellationToken;
 use super::{
     App, AppState,
     evidence::{ServedKinds, ShadowEvidence},
+    herald::Herald,
     settings,
 };
 use crate::{
     api::admin::crs::{CrsAdmin, Showing},
     identity::Admins,
     rollout::{
-        ControlSocket, Desk, Explainer, InstanceFacts, KeyDirectory, LogAlarm, Rollout, Vitals,
-        Watcher, socket_path,
+        ControlSocket, Desk, Explainer, InstanceFacts, KeyDirectory, Rollout, Vitals, Watcher,
+        socket_path,
     },
 };
 
@@ -109,7 +110,7 @@ impl RolloutParts {
             clock: app.clock.clone(),
             instance: instance.clone(),
             vitals: Arc::clone(app) as _,
-            alarm: Arc::new(LogAlarm),
+            alarm: Arc::new(Herald(app.notifier.clone())),
         };
         services.spawn(watcher.run(ending.clone()));
         let clock = app.clock.clone();

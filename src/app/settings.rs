@@ -1,6 +1,7 @@
 //! From the operator's settings to each room's own.
 
 use std::{
+    net::IpAddr,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -8,7 +9,7 @@ use std::{
 
 use anyhow::Context;
 use compat::{
-    clock::LocalCalendar,
+    clock::{Clock, LocalCalendar},
     cooldown::CooldownTimes,
     sticky::StickyTtl,
     store::Store,
@@ -20,9 +21,10 @@ use crate::{
     accounts::AccountRules,
     config::Config,
     keys::{ClaudeCodeRules, KeySettings},
+    notify::{Locale, Postman, refuses_link_local},
     relay::{AfterClient, RelaySettings},
     schedule::Rules,
-    upstream::{SenderSettings, host_map::HostMap},
+    upstream::{HttpSender, SenderSettings, host_map::HostMap},
     wire::anthropic::{UserId, prompt_similarity},
 };
 
@@ -129,6 +131,23 @@ pub(super) fn sender_settings(config: &Config) -> anyhow::Result<SenderSettings>
         proxy_max_idle: proxy.max_free_sockets.map_or(defaults.proxy_max_idle, |n| n as usize),
         proxy_ipv4: proxy.use_ipv4,
         connect_timeout: defaults.connect_timeout,
+        refused: None,
+    })
+}
+
+/// Delivers notices, over connections of their own: what operators typed in is guarded, vendors are not.
+///
+/// # Errors
+/// When hosts cannot be mapped or trust roots not be read.
+pub fn postman(config: &Config) -> anyhow::Result<Postman> {
+    let guard: fn(IpAddr) -> Option<&'static str> = refuses_link_local;
+    let refused = Some(guard).filter(|_| !config.notify.allow_link_local);
+    let settings = SenderSettings { refused, ..sender_settings(config)? };
+    Ok(Postman {
+        sender: Arc::new(HttpSender::new(settings)?),
+        clock: Clock::system(),
+        locale: Locale::new(config.time.offset_hours, &config.time.zone_name),
+        refused,
     })
 }
 

@@ -13,6 +13,7 @@ mod env_file;
 mod init_file;
 mod limits;
 mod logs;
+mod notify;
 mod prices;
 mod proxy;
 mod reader;
@@ -40,6 +41,7 @@ pub use database::RedisConfig;
 pub use init_file::InitFile;
 pub use limits::LimitsConfig;
 pub use logs::{LogConfig, LogFormat, LogLevel};
+pub use notify::NotifyConfig;
 pub use prices::PricesConfig;
 pub use proxy::ProxySettings;
 pub use reader::{Reader, parse_float, parse_int, parse_int_decimal, to_number};
@@ -79,6 +81,8 @@ pub struct Config {
     pub time: TimeConfig,
     /// Logging.
     pub logs: LogConfig,
+    /// Notifications.
+    pub notify: NotifyConfig,
     /// Price data.
     pub prices: PricesConfig,
     /// This instance.
@@ -165,6 +169,7 @@ impl Config {
             cooldown: CooldownConfig::read(reader)?,
             time: TimeConfig::read(reader)?,
             logs: LogConfig::read(reader)?,
+            notify: NotifyConfig::read(reader),
             prices: PricesConfig::read(reader),
             sidecar: SidecarConfig::read(reader)?,
             init: InitFile::read(&dir.join(&service.data_dir).join("init.json"))?,

@@ -259,6 +259,11 @@ pub const SETTINGS: &[Setting] = &[
         "60",
         "During a Redis outage, keys seen this recently keep working.",
     ),
+    own(
+        "CRS_NOTIFY_ALLOW_LINK_LOCAL",
+        "false",
+        "`true`: notifications may go to link-local and cloud metadata addresses (docs/notifications.md).",
+    ),
     own("CRS_LOG_FORMAT", "human", "`human` or `json` lines on the terminal."),
     own("CRS_LOG_DIR", "logs", "Folder of log files; `off` writes none."),
     own("CRS_PRICES_DOWNLOAD", "true", "`false`: use only the price files already there."),

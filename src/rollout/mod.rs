@@ -4,6 +4,7 @@
 //! [`Rollout`] is where the standing is read, on every request; [`Watcher`] keeps it right; [`Desk`]
 //! changes the shared record. Nothing here serves a request or knows HTTP.
 
+mod announce;
 mod command;
 mod decide;
 mod desk;
@@ -32,7 +33,8 @@ pub use override_file::{Override, remove as remove_override, write as write_over
 pub use phase::{Phase, UnknownPhase};
 pub use plan::{Change, Plan, Record, Sampling};
 pub use ports::{
-    Alarm, Evidence, Explainer, Fitness, GateResult, LogAlarm, NoEvidence, Notice, Vitals,
+    Alarm, Evidence, Explainer, Fitness, GateResult, LogAlarm, NoEvidence, Notice, NoticeKind,
+    Vitals,
 };
 pub use routes::{Access, OwnedRoute, ROUTES, route};
 pub use share::{Membership, Names, NotAPercentage, Percent, Share, place};

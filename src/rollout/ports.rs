@@ -64,10 +64,52 @@ pub trait Explainer: Send + Sync + 'static {
     fn explain(&self, request_id: &str) -> Option<Value>;
 }
 
+/// What happened to the rollout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoticeKind {
+    /// A guard took it back to `shadow`.
+    GuardTripped,
+    /// This instance does not follow the shared record any more: override file, signal, control socket.
+    KillSwitch,
+    /// It follows the record again.
+    KillSwitchEnded,
+    /// Phase or share went back.
+    RolledBack,
+    /// Phase or share went on.
+    Advanced,
+    /// No step forward from now on.
+    Paused,
+    /// Steps forward are possible again.
+    Resumed,
+}
+
+impl NoticeKind {
+    /// Whether something went wrong, so that somebody should look.
+    pub fn is_alarm(self) -> bool {
+        matches!(self, Self::GuardTripped | Self::KillSwitch)
+    }
+
+    /// `guard_tripped` …
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::GuardTripped => "guard_tripped",
+            Self::KillSwitch => "kill_switch",
+            Self::KillSwitchEnded => "kill_switch_ended",
+            Self::RolledBack => "rolled_back",
+            Self::Advanced => "advanced",
+            Self::Paused => "paused",
+            Self::Resumed => "resumed",
+        }
+    }
+}
+
 /// Something an operator must know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Notice {
+    /// What happened.
+    pub kind: NoticeKind,
     /// One line.
     pub title: String,
     /// The whole story.
@@ -88,6 +130,10 @@ pub struct LogAlarm;
 
 impl Alarm for LogAlarm {
     fn raise(&self, notice: Notice) {
-        tracing::error!(text = notice.text, "{}", notice.title);
+        if notice.kind.is_alarm() {
+            tracing::error!(text = notice.text, "{}", notice.title);
+        } else {
+            tracing::info!(text = notice.text, "{}", notice.title);
+        }
     }
 }

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Command, Desk, Order, Override, Phase, Record, Rollout, RolloutError,
     guard::{Sample, Window},
-    ports::{Alarm, Notice, Vitals},
+    ports::{Alarm, Notice, NoticeKind, Vitals},
 };
 
 /// How often the shared record is read.
@@ -101,6 +101,7 @@ impl Watcher {
             () = self.say_alive() => {}
             () = self.watch_guards() => {}
             () = self.ramp_up() => {}
+            () = self.tell_overrides() => {}
             () = self.rollout.learn_keys() => {}
         }
         let farewell = self.store.run(rollout::leave(&self.instance.id));
@@ -115,11 +116,20 @@ impl Watcher {
 
     async fn follow_record(&self) {
         let mut failing = false;
+        // What was before this instance is no news.
+        let mut seen = None;
         loop {
             match self.read_record().await {
                 Ok(record) => {
                     failing = false;
-                    self.rollout.take_record(record);
+                    self.rollout.take_record(record.clone());
+                    let version = record.as_ref().map_or(0, |record| record.version);
+                    if seen.is_some_and(|seen| seen < version)
+                        && let Some(record) = &record
+                    {
+                        self.announce(record).await;
+                    }
+                    seen = Some(version);
                 }
                 // The last one known goes on.
                 Err(error) if !failing => {
@@ -218,15 +228,18 @@ impl Watcher {
     async fn trip(&self, guard: &str, detail: &str) {
         let why = format!("guard {guard}: {detail}");
         self.rollout.hold(why.clone());
-        self.alarm.raise(Notice {
-            title: format!("crs went back to shadow: guard {guard} tripped"),
-            text: format!("{why} (instance {} on {})", self.instance.name, self.instance.host),
-            at: iso(self.clock.now_ms()),
-        });
-        self.record_trip(&why).await;
+        if self.record_trip(&why).await {
+            self.alarm.raise(Notice {
+                kind: NoticeKind::GuardTripped,
+                title: format!("crs went back to shadow: guard {guard} tripped"),
+                text: format!("{why} (instance {} on {})", self.instance.name, self.instance.host),
+                at: iso(self.clock.now_ms()),
+            });
+        }
     }
 
-    async fn record_trip(&self, why: &str) {
+    /// Whether this instance is the one to tell of it: not when another tripped first.
+    async fn record_trip(&self, why: &str) -> bool {
         let order = Order {
             command: Command::Trip,
             who: format!("{}@{}", self.instance.name, self.instance.host),
@@ -236,9 +249,13 @@ impl Watcher {
             expected_version: None,
         };
         match self.desk.change(&order).await {
-            Ok(outcome) => self.rollout.take_record(Some(outcome.record)),
+            Ok(outcome) => {
+                self.rollout.take_record(Some(outcome.record));
+                outcome.changed
+            }
             Err(error) => {
                 tracing::error!(%error, "the trip holds here, but is not recorded yet");
+                true
             }
         }
     }

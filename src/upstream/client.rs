@@ -1,9 +1,10 @@
 //! The sender that makes real connections.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt, StreamExt, future::BoxFuture};
 use tokio::{
+    net::TcpStream,
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
@@ -35,6 +36,7 @@ pub struct HttpSender {
     connections: Arc<Semaphore>,
     proxy_family: Family,
     connect_timeout: Duration,
+    refused: Option<fn(IpAddr) -> Option<&'static str>>,
 }
 
 impl HttpSender {
@@ -48,6 +50,7 @@ impl HttpSender {
             )),
             proxy_family: if settings.proxy_ipv4 { Family::V4 } else { Family::V6 },
             connect_timeout: settings.connect_timeout,
+            refused: settings.refused,
             host_map: settings.host_map,
         })
     }
@@ -126,10 +129,19 @@ impl HttpSender {
         permit.map_err(|_| SendError::new(SendErrorKind::Network, "sender is shut down"))
     }
 
+    async fn dial(&self, host: &str, port: u16, family: Family) -> Result<TcpStream, SendError> {
+        let stream = dial::connect(host, port, family, self.connect_timeout).await?;
+        // Nothing was sent yet; a name is looked up once only, so it cannot turn into another address.
+        let peer = self.refused.zip(stream.peer_addr().ok());
+        match peer.and_then(|(refused, peer)| refused(peer.ip())) {
+            Some(why) => Err(SendError::new(SendErrorKind::Invalid, why)),
+            None => Ok(stream),
+        }
+    }
+
     async fn direct(&self, route: &Route) -> Result<Transport, SendError> {
         let target = &route.endpoint;
-        let stream =
-            dial::connect(&target.host, target.port, Family::Any, self.connect_timeout).await?;
+        let stream = self.dial(&target.host, target.port, Family::Any).await?;
         if target.tls {
             let stream = self.tls.wrap(stream, &target.host).await?;
             return Ok(Transport::Tls(Box::new(stream)));
@@ -141,7 +153,7 @@ impl HttpSender {
         let target = &route.endpoint;
         // The legacy SOCKS library leaves the family to the resolver.
         let family = if proxy.kind == ProxyKind::Socks5 { Family::Any } else { self.proxy_family };
-        let dialled = dial::connect(&proxy.host, proxy.port, family, self.connect_timeout).await;
+        let dialled = self.dial(&proxy.host, proxy.port, family).await;
         let keep_alive = self.pool.keeps(route);
         match proxy.kind {
             ProxyKind::Socks5 => {
@@ -172,11 +184,7 @@ impl HttpSender {
         }
     }
 
-    async fn finish_plain(
-        &self,
-        stream: tokio::net::TcpStream,
-        route: &Route,
-    ) -> Result<Transport, SendError> {
+    async fn finish_plain(&self, stream: TcpStream, route: &Route) -> Result<Transport, SendError> {
         if !route.endpoint.tls {
             return Ok(Transport::Plain(stream));
         }

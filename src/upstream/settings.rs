@@ -1,6 +1,6 @@
 //! Settings of the sender. Each names the operator's variable that it comes from.
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use thiserror::Error;
 
@@ -28,6 +28,9 @@ pub struct SenderSettings {
     /// Longest wait for one TCP connection. The legacy service leaves this to the kernel, which gives
     /// up after about 127 s.
     pub connect_timeout: Duration,
+    /// Why no connection is made to an address, for senders to addresses that were typed in;
+    /// `None` for all that are fine. Asked with the address that is really connected to.
+    pub refused: Option<fn(IpAddr) -> Option<&'static str>>,
 }
 
 /// Why the settings cannot be used.
@@ -61,6 +64,7 @@ impl Default for SenderSettings {
             proxy_max_idle: 256,
             proxy_ipv4: true,
             connect_timeout: Duration::from_secs(130),
+            refused: None,
         }
     }
 }

@@ -13,6 +13,7 @@ mod container;
 mod crash;
 mod disk;
 mod hostile;
+mod notify;
 mod outage;
 mod papers;
 mod place;

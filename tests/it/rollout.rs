@@ -19,13 +19,13 @@ use crate::{
 };
 
 /// What a command said and how it ended.
-struct Said {
-    code: i32,
-    json: Value,
-    text: String,
+pub struct Said {
+    pub code: i32,
+    pub json: Value,
+    pub text: String,
 }
 
-async fn crs(folder: &Path, words: &[&str]) -> Said {
+pub async fn crs(folder: &Path, words: &[&str]) -> Said {
     let output = Command::new(env!("CARGO_BIN_EXE_crs"))
         .args(words)
         .current_dir(folder)
@@ -44,7 +44,7 @@ async fn phase(folder: &Path) -> Value {
     crs(folder, &["rollout", "status", "--local", "--json"]).await.json["instance"]["phase"].clone()
 }
 
-async fn reaches(folder: &Path, wanted: &str) {
+pub async fn reaches(folder: &Path, wanted: &str) {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(4);
     while phase(folder).await != wanted {
         assert!(tokio::time::Instant::now() < deadline, "{wanted} was not reached");
@@ -53,7 +53,7 @@ async fn reaches(folder: &Path, wanted: &str) {
 }
 
 /// URL of what stands in for Node: it answers everything alike.
-async fn node() -> String {
+pub async fn node() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {

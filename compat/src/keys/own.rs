@@ -7,6 +7,8 @@ keys! {
     const ROLLOUT = "crs:rs:rollout";
     /// Past rollout records as JSON, newest first, capped.
     const ROLLOUT_HISTORY = "crs:rs:rollout:history";
+    /// Instance that tells operators of a version of the rollout; a day.
+    fn rollout_told(version) = "crs:rs:rollout:told:{version}";
     /// What a running crs says of itself, as JSON.
     fn instance(instance_id) = "crs:rs:instance:{instance_id}";
     /// Ids of running instances by last sign of life in epoch milliseconds.

@@ -75,6 +75,13 @@ impl Vitals for Signs {
 #[derive(Default)]
 struct Heard(Mutex<Vec<Notice>>);
 
+impl Heard {
+    fn trips(&self) -> usize {
+        let heard = self.0.lock();
+        heard.iter().filter(|notice| notice.kind == NoticeKind::GuardTripped).count()
+    }
+}
+
 impl Alarm for Heard {
     fn raise(&self, notice: Notice) {
         self.0.lock().push(notice);

@@ -1,0 +1,44 @@
+//! Account anomalies as notices (contract/anthropic.md §11).
+
+use compat::clock::iso;
+use serde_json::{Map, Value};
+
+use super::{Locale, Moment, Notice};
+use crate::domain::Anomaly;
+
+/// Events whose time the legacy service writes in UTC; that of all others in the operator's zone. By
+/// platform, status and code.
+const IN_UTC: [(&str, &str, &str); 8] = [
+    ("claude-console", "error", "CLAUDE_CONSOLE_UNAUTHORIZED"),
+    ("claude-console", "error", "CLAUDE_CONSOLE_BLOCKED"),
+    ("claude-console", "error", "CLAUDE_CONSOLE_OVERLOADED"),
+    ("claude-console", "recovered", "STATUS_RESET"),
+    ("ccr", "recovered", "STATUS_RESET"),
+    ("ccr", "quota_exceeded", "QUOTA_EXCEEDED"),
+    ("bedrock", "recovered", "STATUS_RESET"),
+    ("claude-oauth", "disabled", "CLAUDE_OAUTH_MANUALLY_DISABLED"),
+];
+
+impl Notice {
+    /// An account changed its state.
+    pub fn anomaly(anomaly: &Anomaly, locale: &Locale) -> Self {
+        let event = (anomaly.platform, anomaly.status, anomaly.code);
+        let timestamp = if IN_UTC.contains(&event) {
+            iso(anomaly.at_ms)
+        } else {
+            Moment { at_ms: anomaly.at_ms, locale }.iso_local()
+        };
+        let fields = [
+            ("accountId", anomaly.account_id.as_str()),
+            ("accountName", &anomaly.account_name),
+            ("platform", anomaly.platform),
+            ("status", anomaly.status),
+            ("errorCode", anomaly.code),
+            ("reason", &anomaly.reason),
+            ("timestamp", &timestamp),
+        ];
+        let data: Map<String, Value> =
+            fields.map(|(name, text)| (name.to_owned(), Value::from(text))).into_iter().collect();
+        Self::new("accountAnomaly", data)
+    }
+}

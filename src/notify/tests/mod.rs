@@ -1,0 +1,4 @@
+mod bench;
+mod delivery;
+mod recorded;
+mod settings;

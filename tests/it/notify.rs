@@ -1,0 +1,165 @@
+//! Notices of the rollout from the running service, at a receiver: guards that trip, kill switches, what
+//! people do; and silence where there is nothing to tell.
+
+use std::{sync::Arc, time::Duration};
+
+use compat::testing::{CuttingProxy, Fault};
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+
+use crate::{
+    place::{Home, Place, until},
+    rollout::{crs, node, reaches},
+};
+
+/// Takes whatever is posted.
+struct Receiver {
+    url: String,
+    heard: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Receiver {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/hook", listener.local_addr().unwrap());
+        let heard = Arc::<Mutex<Vec<Value>>>::default();
+        let notes = heard.clone();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let notes = notes.clone();
+                tokio::spawn(async move {
+                    let (mut text, mut part) = (Vec::new(), [0; 4096]);
+                    while let Ok(read @ 1..) = stream.read(&mut part).await {
+                        text.extend_from_slice(&part[..read]);
+                        let request = String::from_utf8_lossy(&text).into_owned();
+                        let body = request.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+                        let Ok(body) = serde_json::from_str(body) else { continue };
+                        notes.lock().push(body);
+                        text.clear();
+                        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+                        stream.write_all(answer).await.unwrap();
+                    }
+                });
+            }
+        });
+        Self { url, heard }
+    }
+
+    /// Has the service notify this receiver.
+    async fn subscribe(&self, place: &Place) {
+        let hook = json!({ "id": "h", "type": "custom", "enabled": true, "url": self.url });
+        let stored = json!({ "enabled": true, "platforms": [hook] }).to_string();
+        place.ask(["SET", "webhook_config:default", &stored]).await;
+    }
+
+    /// Type and status of all that was told.
+    fn told(&self) -> Vec<String> {
+        let word = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+        let line = |notice: &Value| {
+            format!("{} {}", word(&notice["type"]), word(&notice["data"]["status"]))
+        };
+        self.heard.lock().iter().map(line).collect()
+    }
+
+    async fn hears(&self, expected: &[&str]) {
+        until("the notice", async || self.told().len() >= expected.len()).await;
+        assert_eq!(self.told(), expected);
+    }
+}
+
+const PRIMARY: [&str; 6] = ["rollout", "set", "primary", "--force", "--reason", "test"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guard_that_trips_is_told_even_while_redis_is_down() {
+    let place = Place::usual().await;
+    let receiver = Receiver::start().await;
+    receiver.subscribe(&place).await;
+    let proxy = CuttingProxy::start(place.redis_addr()).await.unwrap();
+    let node = node().await;
+    let env = [
+        ("CRS_LEGACY_URL", node.as_str()),
+        ("CRS_REDIS_TIMEOUT_MS", "200"),
+        ("CRS_INSTANCE", "left"),
+    ];
+    let home = Home::new(&place, proxy.addr().port(), &env);
+    let service = home.start().await;
+    let folder = home.folder.as_path();
+    let guards = r#"{"redisFailures":0}"#;
+    let words = [PRIMARY.as_slice(), &["--guards", guards]].concat();
+    let said = crs(folder, &words).await;
+    assert_eq!(said.code, 0, "{}", said.text);
+    reaches(folder, "primary").await;
+    receiver.hears(&["rollout advanced"]).await;
+    let first = receiver.heard.lock()[0].clone();
+    assert_eq!(first["service"], "claude-relay-service");
+    assert_eq!(first["data"]["message"], "crs rollout: observe -> primary");
+    let reason = first["data"]["reason"].as_str().unwrap();
+    assert!(reason.starts_with("set by alice@") && reason.ends_with("overruled: test"), "{reason}");
+    // Its reading of the settings, for when Redis is gone.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    proxy.set(Fault::Cut);
+    let trips = async || {
+        service.send(&place, json!({})).await;
+        receiver.told().len() > 1
+    };
+    until("the guard to trip", trips).await;
+    let trip = receiver.heard.lock()[1].clone();
+    assert_eq!(trip["type"], "systemError");
+    assert_eq!(trip["data"]["errorCode"], "CRS_ROLLOUT_GUARD_TRIPPED");
+    assert_eq!(trip["data"]["platform"], "crs");
+    let reason = trip["data"]["reason"].as_str().unwrap();
+    assert!(reason.contains("redis_failures") && reason.contains("instance left"), "{reason}");
+    proxy.set(Fault::None);
+    reaches(folder, "shadow").await;
+    let recorded = async || place.ask(["GET", "crs:rs:rollout"]).await.contains("trip");
+    until("the record", recorded).await;
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    assert_eq!(receiver.told().len(), 2, "told once: {:?}", receiver.told());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_people_do_is_told_once_by_two_instances() {
+    let place = Place::usual().await;
+    let receiver = Receiver::start().await;
+    receiver.subscribe(&place).await;
+    let node = node().await;
+    let home = |name| {
+        let env = [("CRS_LEGACY_URL", node.as_str()), ("CRS_INSTANCE", name)];
+        Home::new(&place, place.redis_addr().port(), &env)
+    };
+    let homes = [home("a"), home("b")];
+    let _running = [homes[0].start().await, homes[1].start().await];
+    let folders = homes.each_ref().map(|home| home.folder.as_path());
+    assert_eq!(crs(folders[0], &PRIMARY).await.code, 0);
+    reaches(folders[1], "primary").await;
+    receiver.hears(&["rollout advanced"]).await;
+    let mut expected = vec!["rollout advanced"];
+    for (words, status) in [
+        (["rollout", "pause"].as_slice(), "rollout paused"),
+        (&["rollout", "resume"], "rollout resumed"),
+        (&["rollout", "set", "--hold-minutes", "5"], ""),
+        (&["rollout", "rollback", "--to", "shadow"], "rollout rolled_back"),
+        (&["rollout", "rollback", "--local", "--reason", "fire"], "systemError kill_switch"),
+        (&["rollout", "resume", "--local"], "rollout kill_switch_ended"),
+    ] {
+        let said = crs(folders[1], words).await;
+        assert_eq!(said.code, 0, "{words:?}: {}", said.text);
+        if status.is_empty() {
+            tokio::time::sleep(Duration::from_millis(700)).await;
+        } else {
+            expected.push(status);
+        }
+        receiver.hears(&expected).await;
+        // Both instances have seen it.
+        tokio::time::sleep(Duration::from_millis(700)).await;
+    }
+    assert_eq!(receiver.told(), expected);
+    let killed = receiver.heard.lock()[4].clone();
+    assert_eq!(killed["data"]["message"], "crs is overridden here: observe");
+    let reason = killed["data"]["reason"].as_str().unwrap();
+    assert!(reason.starts_with("fire (alice@") && reason.contains("instance b on "), "{reason}");
+}
