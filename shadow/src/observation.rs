@@ -208,6 +208,12 @@ pub struct Gap {
 }
 
 impl Observation {
+    /// Whether the vendor's last answer broke off, as far as is known.
+    pub fn upstream_cut(&self) -> bool {
+        let last = self.upstream.as_ref().and_then(|exchanges| exchanges.last());
+        last.and_then(|exchange| exchange.answer.as_ref()).is_some_and(|a| a.failure.is_some())
+    }
+
     /// Why a plane of this side cannot be compared, when it cannot.
     pub fn gap(&self, plane: Plane) -> Option<&str> {
         let traced = matches!(plane, Plane::UpstreamRequest | Plane::Effects | Plane::Account);

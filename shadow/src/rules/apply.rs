@@ -29,6 +29,7 @@ fn fits(when: &When, case: &Case) -> bool {
         && when.stream.is_none_or(|stream| stream == case.stream)
         && when.session.is_none_or(|session| session == case.session)
         && when.complete.is_none_or(|complete| complete == case.complete)
+        && when.upstream_cut.is_none_or(|cut| cut == case.upstream_cut)
         && one_of(&when.status, case.status)
         && one_of(&when.upstream_status, case.upstream_status)
 }

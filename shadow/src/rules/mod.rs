@@ -71,6 +71,8 @@ pub struct When {
     pub session: Option<bool>,
     /// Whether the control's answer came to its end.
     pub complete: Option<bool>,
+    /// Whether the vendor's last answer to the control broke off.
+    pub upstream_cut: Option<bool>,
     /// Statuses of the control's answer.
     pub status: Vec<u16>,
     /// Statuses of the vendor's first answer.
@@ -119,6 +121,8 @@ pub struct Case {
     pub session: bool,
     /// Whether the control's answer came to its end.
     pub complete: bool,
+    /// Whether the vendor's last answer to the control broke off.
+    pub upstream_cut: bool,
     /// Status of the control's answer.
     pub status: Option<u16>,
     /// Status of the vendor's first answer to the control.
@@ -138,6 +142,7 @@ impl Case {
             stream: control.request.stream,
             session: control.request.session,
             complete: control.response.as_ref().is_none_or(|response| response.complete),
+            upstream_cut: control.upstream_cut(),
         }
     }
 }

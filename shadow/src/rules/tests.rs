@@ -179,3 +179,20 @@ fn an_operators_directory_adds_to_the_built_in_rules() {
     assert!(rules.unwrap().all().iter().any(|rule| rule.id == "a"));
     assert!(missing.unwrap_err().to_string().contains("none"));
 }
+
+#[test]
+fn usage_of_a_stream_that_the_vendor_cut_is_a_known_deviation() {
+    let found = |path: &str| {
+        let mut found = finding(Plane::Effects, path, Value::Null, json!({ "type": "string" }));
+        found.difference.kind = DifferenceKind::Extra;
+        found
+    };
+    let cut = Case { stream: true, complete: true, upstream_cut: true, ..Case::default() };
+    let whole = Case { stream: true, complete: true, ..Case::default() };
+    let usage = "/usage:cost:total:k";
+    assert_eq!(spoken_for(&cut, found(usage)).as_deref(), Some("cut-stream-accounted-new"));
+    assert_eq!(spoken_for(&whole, found(usage)), None);
+    let refused = Case { upstream_status: Some(403), ..whole };
+    let noted = found("/error_history:claude-official:a");
+    assert_eq!(spoken_for(&refused, noted).as_deref(), Some("forbidden-stream-noted"));
+}

@@ -41,11 +41,11 @@ impl OutcomeClass {
             return Self::Refused;
         }
         let Some(response) = &control.response else { return Self::Unknown };
-        let last = control.upstream.as_ref().and_then(|exchanges| exchanges.last());
-        let failed = last.and_then(|e| e.answer.as_ref()).is_some_and(|a| a.failure.is_some());
         match response.status {
-            _ if !response.complete && failed => Self::Cut,
+            _ if !response.complete && control.upstream_cut() => Self::Cut,
             _ if !response.complete => Self::ClientGone,
+            // The legacy service ended the answer with an error event of its own.
+            200..400 if control.upstream_cut() => Self::Cut,
             200..400 => Self::Ok,
             400..500 => Self::Upstream4xx,
             _ => Self::Upstream5xx,

@@ -122,6 +122,9 @@ fn outcomes_have_classes() {
     let answer = side.upstream.as_mut().unwrap()[0].answer.as_mut().unwrap();
     answer.failure = Some(("ECONNRESET".into(), "read ECONNRESET".into()));
     assert_eq!(OutcomeClass::of(&side), OutcomeClass::Cut);
+    let response = side.response.as_mut().unwrap();
+    (response.status, response.complete) = (200, true);
+    assert_eq!(OutcomeClass::of(&side), OutcomeClass::Cut, "ended by the legacy service itself");
     side.admission = Admission::Rejected { status: 429, body: "{}".into() };
     assert_eq!(OutcomeClass::of(&side), OutcomeClass::Refused);
     side.admission = Admission::Admitted;
