@@ -125,8 +125,14 @@ impl Forwarder {
                     return self.fail(client, head, &shared, failure).await;
                 }
                 Outcome::Cut { reset } => {
-                    shared.observed.lock().end(End::Cut);
-                    self.note(head, &FailureKind::Cut.into());
+                    if shared.half_open.load(Ordering::Relaxed) {
+                        // Node was told that the client is gone, and ended its answer for that.
+                        self.stats.client_left.increment(1);
+                        shared.observed.lock().end(End::ClientLeft);
+                    } else {
+                        shared.observed.lock().end(End::Cut);
+                        self.note(head, &FailureKind::Cut.into());
+                    }
                     if reset {
                         // The client must not take it for the proper end.
                         let _ = client.stream.set_zero_linger();

@@ -5,6 +5,7 @@
 //! differs. Nothing here is waited for on a client's path; what does not fit is dropped and counted.
 
 mod case;
+mod choice;
 mod desk;
 mod duty;
 pub mod records;

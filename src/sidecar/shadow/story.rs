@@ -3,12 +3,13 @@
 use bytes::Bytes;
 use serde_json::Value;
 use shadow::{
-    AccountChoice, Admission, Body, Gap, Observation, Plane, RequestFacts, Response, Source,
-    Timing, UpstreamAnswer, UpstreamExchange, capture::Capture, observation::limits,
+    Admission, Body, Gap, Observation, Plane, RequestFacts, Response, Source, Timing,
+    UpstreamAnswer, UpstreamExchange, capture::Capture, observation::limits,
 };
 
 use super::{
     case::Run,
+    choice,
     second_run::Seals,
     seen::{Seen, SeenRequest, SeenResponse},
 };
@@ -16,20 +17,6 @@ use crate::{
     sidecar::tap::{Exchange, NodeTrace},
     upstream::replay::Recorded,
 };
-
-/// Records of accounts by their key's start: kind and platform.
-const ACCOUNTS: [(&str, &str, &str); 10] = [
-    ("claude:account:", "claude-official", "claude"),
-    ("claude_console_account:", "claude-console", "claude"),
-    ("ccr_account:", "ccr", "claude"),
-    ("bedrock_account:", "bedrock", "claude"),
-    ("openai:account:", "openai", "openai"),
-    ("openai_responses_account:", "openai-responses", "openai"),
-    ("azure_openai:account:", "azure-openai", "openai"),
-    ("gemini_account:", "gemini", "gemini"),
-    ("gemini_api_account:", "gemini-api", "gemini"),
-    ("droid:account:", "droid", "droid"),
-];
 
 /// What Node did: the exchange that passed, and what its tap told.
 pub fn control(
@@ -48,6 +35,15 @@ pub fn control(
     };
     if let Some(why) = trace.and_then(|trace| trace.incomplete.as_ref()) {
         observation.gaps.push(Gap { plane: None, why: why.clone() });
+    }
+    let called = observation.upstream.as_ref().is_some_and(|exchanges| !exchanges.is_empty());
+    if called && observation.account.is_none() {
+        let why = "nothing that was written names the account".to_owned();
+        observation.gaps.push(Gap { plane: Some(Plane::Account), why });
+    }
+    if trace.is_some_and(choice::token_moved) {
+        let why = "another request changed the account's token meanwhile".to_owned();
+        observation.gaps.push(Gap { plane: Some(Plane::UpstreamRequest), why });
     }
     if seen.client_left {
         for plane in [Plane::ResponseBody, Plane::Effects] {
@@ -169,7 +165,7 @@ fn side(
     upstream: Option<Vec<UpstreamExchange>>,
     effects: Option<Value>,
 ) -> Observation {
-    let account = effects.as_ref().and_then(account);
+    let account = effects.as_ref().and_then(choice::of_effects);
     let answered = response.map(|response| Response {
         status: response.status,
         headers: response.headers.iter().take(limits::HEADERS).cloned().collect(),
@@ -212,29 +208,6 @@ pub fn opened(mut effects: Value, seals: &dyn Seals) -> Value {
         }
     }
     effects
-}
-
-/// The account that was used: its record notes the use.
-fn account(effects: &Value) -> Option<AccountChoice> {
-    let used = |change: &Value| change["fields"].get("lastUsedAt").is_some();
-    let mut touched: Vec<_> = effects
-        .as_object()?
-        .iter()
-        .filter_map(|(key, change)| {
-            let (start, kind, platform) =
-                ACCOUNTS.iter().find(|(start, ..)| key.starts_with(start))?;
-            let id = key.get(start.len()..).filter(|id| !id.is_empty() && !id.contains(':'))?;
-            Some((used(change), kind, id, platform))
-        })
-        .collect();
-    touched.sort_by_key(|(used, ..)| !used);
-    let (_, kind, id, platform) = touched.first()?;
-    Some(AccountChoice {
-        kind: (**kind).to_owned(),
-        id: (*id).to_owned(),
-        platform: (**platform).to_owned(),
-        reasons: Vec::new(),
-    })
 }
 
 fn exchange(exchange: &Exchange) -> UpstreamExchange {

@@ -1,5 +1,6 @@
 //! The rollout under load: real processes, many streams, phases that go to and fro, and the books
-//! afterwards. Node is the stand-in of `legacy-node/` with the tap.
+//! afterwards. Node is the stand-in of `legacy-node/` with the tap, or, with `LEGACY_DIR`, the legacy
+//! service that is installed there.
 
 mod flips;
 mod share;
@@ -111,10 +112,16 @@ fn legacy_node() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("legacy-node")
 }
 
+/// Folder of an installed legacy service that is to take the stand-in's place.
+fn legacy_service() -> Option<PathBuf> {
+    std::env::var_os("LEGACY_DIR").map(PathBuf::from)
+}
+
 /// Whether the stand-in for Node can run here. Like its own tests, these are skipped where its packages
 /// cannot be installed (`make node-tests` tries).
 pub fn node_is_installed() -> bool {
-    let installed = legacy_node().join("node_modules/ioredis").is_dir();
+    let installed =
+        legacy_service().is_some() || legacy_node().join("node_modules/ioredis").is_dir();
     if !installed {
         eprintln!(
             "skipped: the stand-in for Node lacks its packages (npm ci --prefix legacy-node)"
@@ -133,11 +140,16 @@ impl Node {
     async fn start(place: &Place, folder: &Path, port: u16, vendor: u16) -> Self {
         let legacy = legacy_node();
         let log = fs::File::create(folder.join("node.log")).unwrap();
-        let child = Command::new("node")
-            .arg("--require")
-            .arg(legacy.join("tap.cjs"))
-            .arg(legacy.join("standin/server.cjs"))
-            .current_dir(folder)
+        let mut command = Command::new("node");
+        command.arg("--require").arg(legacy.join("tap.cjs"));
+        if let Some(installed) = legacy_service() {
+            let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+            command.arg("--require").arg(tests.join("conform/redirect.cjs"));
+            command.arg("src/app.js").current_dir(installed);
+        } else {
+            command.arg(legacy.join("standin/server.cjs")).current_dir(folder);
+        }
+        let child = command
             .env_clear()
             .env("PATH", std::env::var("PATH").unwrap_or_default())
             .env("PORT", port.to_string())
@@ -145,6 +157,11 @@ impl Node {
             .env("ENCRYPTION_KEY", ENCRYPTION_KEY)
             .env("UPSTREAM", format!("http://127.0.0.1:{vendor}"))
             .env("CRS_TAP_SOCKET", folder.join("data/crs/tap.sock"))
+            // What the legacy service needs beyond the stand-in.
+            .envs([("NODE_ENV", "production"), ("HOST", "127.0.0.1"), ("REDIS_HOST", "127.0.0.1")])
+            .envs([("JWT_SECRET", "conform-jwt-secret"), ("TRUST_PROXY", "true")])
+            .envs([("PRICE_MIRROR_BASE_URL", "http://127.0.0.1:1"), ("LOG_LEVEL", "warn")])
+            .env("UPSTREAM_HOST_MAP", format!("api.anthropic.com=http://127.0.0.1:{vendor}"))
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)

@@ -23,9 +23,16 @@ use crate::{
 
 /// A message with this text is held.
 pub const HOLD: &str = "hold this one";
+/// A message with this text is refused.
+pub const REFUSE: &str = "refuse this one";
+/// A message with this text is answered with counts of the prompt cache.
+pub const CACHE: &str = "answer from the cache";
 /// Between two events of a held stream.
 const TICK: Duration = Duration::from_millis(400);
 const JSON: &str = r#"{"id":"m","type":"message","role":"assistant","model":"claude-sonnet-4-20250514","content":[{"type":"text","text":"hi"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":11,"output_tokens":7}}"#;
+const CACHED: &str = r#"{"id":"m","type":"message","role":"assistant","model":"claude-sonnet-4-20250514","content":[{"type":"text","text":"hi"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":12,"output_tokens":9,"cache_creation_input_tokens":70,"cache_read_input_tokens":500,"cache_creation":{"ephemeral_5m_input_tokens":30,"ephemeral_1h_input_tokens":40}}}"#;
+const REFUSAL: &str = r#"{"type":"error","error":{"type":"invalid_request_error","message":"messages: at least one message is required"}}"#;
+const COUNT: &str = r#"{"input_tokens":11}"#;
 
 #[derive(Default)]
 struct Counts {
@@ -91,9 +98,19 @@ async fn serve(
         let body = reader.body(Framing::of_request(&head)).await?;
         let body = String::from_utf8_lossy(&body);
         if door == 0 { &counts.by_node } else { &counts.by_crs }.fetch_add(1, SeqCst);
-        if !body.contains("\"stream\":true") {
-            let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ";
-            write.write_all(format!("{head}{}\r\n\r\n{JSON}", JSON.len()).as_bytes()).await?;
+        let whole = match &body {
+            _ if head.first_line.contains("/count_tokens") => Some(("200 OK", COUNT)),
+            text if text.contains(REFUSE) => Some(("400 Bad Request", REFUSAL)),
+            text if text.contains("\"stream\":true") => None,
+            text if text.contains(CACHE) => Some(("200 OK", CACHED)),
+            _ => Some(("200 OK", JSON)),
+        };
+        if let Some((status, body)) = whole {
+            let head = format!(
+                "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}",
+                body.len()
+            );
+            write.write_all(format!("{head}\r\n\r\n{body}").as_bytes()).await?;
             continue;
         }
         let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";

@@ -1,7 +1,7 @@
 //! Either side leaves in the middle.
 
 use super::{
-    Sidecar,
+    Sidecar, failure,
     node::{Plan, Step, Then},
 };
 
@@ -82,4 +82,24 @@ async fn a_cut_answer_is_cut_for_the_client() {
         let (rest, proper) = client.rest().await;
         assert_eq!((rest.as_str(), proper), ("", then == Then::Close), "{sent} {then:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_after_the_client_is_gone_is_the_clients_leaving() {
+    use tokio::io::AsyncWriteExt;
+    let side = Sidecar::start(&[]).await;
+    let plan = Plan::steps(vec![Step::Send(CHUNKED.into()), Step::Gate]).then(Then::Close);
+    side.node.plan("p", plan);
+    let mut client = side.connect().await;
+    client.send(get("p")).await;
+    client.expect(CHUNKED).await;
+    client.stream.shutdown().await.unwrap();
+    side.node.left("p").await;
+    side.node.open();
+    client.rest().await;
+    crate::place::until("the leaving to be counted", async || {
+        let (_, metrics) = failure::get(&side, "/crs/metrics").await;
+        metrics.contains("crs_forward_client_left_total 1\n")
+    })
+    .await;
 }

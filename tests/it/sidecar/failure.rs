@@ -19,7 +19,7 @@ async fn ask(side: &Sidecar, request: &str) -> (String, String) {
     (head.lines().next().unwrap().to_owned(), body.to_owned())
 }
 
-async fn get(side: &Sidecar, path: &str) -> (String, String) {
+pub async fn get(side: &Sidecar, path: &str) -> (String, String) {
     ask(side, &format!("GET {path} HTTP/1.1\r\nHost: h\r\nX-Plan: p\r\nConnection: close\r\n\r\n"))
         .await
 }
