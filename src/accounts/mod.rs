@@ -4,6 +4,7 @@
 //! Selection is `schedule`'s business; requests of clients are sent by `relay`. The only traffic from
 //! here is token refresh and the profile query that follows it.
 
+mod bedrock;
 mod events;
 mod learn;
 pub mod messages;
@@ -33,6 +34,7 @@ use jiff::tz::TimeZone;
 use parking_lot::Mutex;
 use tokio_util::task::TaskTracker;
 
+pub use bedrock::BedrockReady;
 pub use ready::{AccountError, OfficialReady, ProviderReady, intercepts_warmup};
 pub use refresh::RefreshError;
 pub use settle::{ClientView, OfficialReply, ProviderReply, error_message, is_account_disabled};

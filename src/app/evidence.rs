@@ -1,18 +1,13 @@
-//! What the rollout asks before it goes on: the evidence of the shadow runs, and which requests are not
-//! for this version.
+//! What the rollout asks before it goes on: the evidence of the shadow runs.
 
 use std::sync::Arc;
 
-use compat::{
-    pool::{AccountPool, Kind, Need},
-    record::ApiKey,
-    store::Store,
-};
+use compat::store::Store;
 use futures_util::future::BoxFuture;
 use shadow::gates::{GateSettings, evaluate};
 
 use crate::{
-    rollout::{Evidence, Fitness, GateResult, OwnedRoute, Plan},
+    rollout::{Evidence, GateResult, Plan},
     sidecar::shadow::records,
 };
 
@@ -54,35 +49,4 @@ impl Evidence for ShadowEvidence {
 /// When an override has the wrong type.
 pub fn settings(plan: &Plan) -> Result<GateSettings, serde_json::Error> {
     serde_json::from_value(plan.gates.clone())
-}
-
-/// Keeps requests from crs that could need an account of a kind that it does not serve yet.
-pub(super) struct ServedKinds {
-    pub(super) pool: Arc<AccountPool>,
-}
-
-impl Fitness for ServedKinds {
-    fn unfit(&self, route: &OwnedRoute, key: &ApiKey) -> Option<&'static str> {
-        if !matches!(route.name, "messages" | "count_tokens") {
-            return None;
-        }
-        let named = |field: &Option<String>| field.as_deref().is_some_and(|id| !id.is_empty());
-        if named(&key.bedrock_account_id) {
-            return Some("its key names a Bedrock account");
-        }
-        if named(&key.claude_account_id) || named(&key.claude_console_account_id) {
-            return None;
-        }
-        // Which accounts are shared is known once anybody has asked.
-        let snapshot = self.pool.current().filter(|now| now.covers(&[Need::List(Kind::Bedrock)]));
-        let snapshot = snapshot?;
-        let shared = |entry: &Arc<compat::pool::Entry>| {
-            entry.active() && entry.schedulable() && entry.text("accountType") == "shared"
-        };
-        snapshot
-            .list(Kind::Bedrock)
-            .iter()
-            .any(shared)
-            .then_some("a shared Bedrock account could serve it")
-    }
 }

@@ -6,12 +6,7 @@ use compat::store::{RedisStore, Store};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    App, AppState,
-    evidence::{ServedKinds, ShadowEvidence},
-    herald::Herald,
-    settings,
-};
+use super::{App, AppState, evidence::ShadowEvidence, herald::Herald, settings};
 use crate::{
     api::admin::crs::{CrsAdmin, Showing},
     identity::Admins,
@@ -57,12 +52,7 @@ pub(super) fn prepare(app: &AppState, address: String) -> anyhow::Result<Rollout
         config.security.encryption_key.clone(),
     );
     let legacy = config.sidecar.legacy_url.is_some();
-    let rollout = Rollout::new(
-        &config.service.data_dir,
-        legacy,
-        keys,
-        Some(Arc::new(ServedKinds { pool: Arc::clone(&app.pool) })),
-    );
+    let rollout = Rollout::new(&config.service.data_dir, legacy, keys, None);
     let evidence = Arc::new(ShadowEvidence { store: Arc::clone(&store) as _ });
     let desk = Desk::new(Arc::clone(&store) as _, app.clock.clone(), evidence);
     Ok(RolloutParts {

@@ -19,9 +19,10 @@ use jiff::tz::TimeZone;
 
 use crate::{
     accounts::AccountRules,
-    config::Config,
+    config::{BedrockConfig, Config},
     keys::{ClaudeCodeRules, KeySettings},
     notify::{Locale, Postman, refuses_link_local},
+    platform::bedrock,
     relay::{AfterClient, RelaySettings},
     schedule::Rules,
     upstream::{HttpSender, SenderSettings, host_map::HostMap},
@@ -167,5 +168,24 @@ pub(super) fn relay_settings(config: &Config) -> RelaySettings {
         api_version: config.claude.api_version.clone(),
         after_client: AFTER_CLIENT,
         forbidden_pause: FORBIDDEN_PAUSE,
+        bedrock: bedrock_settings(&config.bedrock),
+    }
+}
+
+fn bedrock_settings(config: &BedrockConfig) -> bedrock::Settings {
+    let key = config.access_key_id.clone().zip(config.secret_access_key.clone());
+    bedrock::Settings {
+        region: config.region.clone(),
+        small_model_region: config.small_model_region.clone(),
+        default_model: config.default_model.clone(),
+        max_tokens: config.max_tokens,
+        access_key: key.map(|(id, secret)| bedrock::AccessKey {
+            id,
+            secret,
+            session_token: config.session_token.clone(),
+        }),
+        bearer: config.bearer_token.clone(),
+        max_attempts: config.max_attempts,
+        endpoints: bedrock::Endpoints { base: config.endpoint_url.clone(), fips: config.fips },
     }
 }

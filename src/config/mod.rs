@@ -5,6 +5,7 @@
 //! Names, defaults and quirks: contract/auth-limits-usage.md §9; the table for operators is
 //! [`table::SETTINGS`], from which docs/configuration.md is made.
 
+mod bedrock;
 mod claude;
 mod clients;
 mod cooldown;
@@ -34,6 +35,7 @@ use std::{fs, io, path::Path};
 
 use thiserror::Error;
 
+pub use bedrock::BedrockConfig;
 pub use claude::ClaudeConfig;
 pub use clients::ClientsConfig;
 pub use cooldown::CooldownConfig;
@@ -65,6 +67,8 @@ pub struct Config {
     pub security: SecurityConfig,
     /// Claude relays and accounts.
     pub claude: ClaudeConfig,
+    /// AWS Bedrock.
+    pub bedrock: BedrockConfig,
     /// Client validators.
     pub clients: ClientsConfig,
     /// Request size, leases, queues.
@@ -161,6 +165,7 @@ impl Config {
             redis: RedisConfig::read(reader)?,
             security: SecurityConfig::read(reader),
             claude: ClaudeConfig::read(reader)?,
+            bedrock: BedrockConfig::read(reader),
             clients: ClientsConfig::read(reader),
             limits: LimitsConfig::read(reader)?,
             sticky: StickyConfig::read(reader),

@@ -88,6 +88,38 @@ pub const SETTINGS: &[Setting] = &[
     ),
     legacy("CLAUDE_5H_WARNING_MAX_NOTIFICATIONS", "1", "Warnings per five-hour window, 1 to 10."),
     legacy("REQUEST_TIMEOUT", "600000", "Longest silence of an upstream, in milliseconds."),
+    legacy("AWS_REGION", "us-east-1", "Region of Bedrock accounts that name none."),
+    legacy("ANTHROPIC_SMALL_FAST_MODEL_AWS_REGION", "`AWS_REGION`", "The same for Haiku models."),
+    legacy(
+        "ANTHROPIC_MODEL",
+        "us.anthropic.claude-sonnet-4-20250514-v1:0",
+        "Model for Bedrock when neither the account nor the request names one.",
+    ),
+    legacy(
+        "BEDROCK_MAX_OUTPUT_TOKENS",
+        "128000",
+        "`max_tokens` of requests to Bedrock that name none.",
+    ),
+    legacy(
+        "AWS_ACCESS_KEY_ID",
+        "",
+        "With `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`: for Bedrock accounts without credentials of their own.",
+    ),
+    legacy("AWS_SECRET_ACCESS_KEY", "", "See `AWS_ACCESS_KEY_ID`."),
+    legacy("AWS_SESSION_TOKEN", "", "See `AWS_ACCESS_KEY_ID`."),
+    legacy(
+        "AWS_BEARER_TOKEN_BEDROCK",
+        "",
+        "Sent in place of every access key, also those of accounts; accounts with an API key keep theirs.",
+    ),
+    legacy("AWS_MAX_ATTEMPTS", "3", "How often a request to Bedrock is tried."),
+    legacy(
+        "AWS_ENDPOINT_URL_BEDROCK_RUNTIME",
+        "`AWS_ENDPOINT_URL`",
+        "Endpoint asked in place of the regions' (a VPC endpoint).",
+    ),
+    legacy("AWS_ENDPOINT_URL", "", "See `AWS_ENDPOINT_URL_BEDROCK_RUNTIME`."),
+    legacy("AWS_USE_FIPS_ENDPOINT", "false", "`true`: Bedrock's endpoints under FIPS 140."),
     legacy(
         "SYSTEM_PROMPT_THRESHOLD",
         "0.5",

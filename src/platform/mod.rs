@@ -1,6 +1,7 @@
 //! The vendors: one module each, pure. A module turns a client's call into the vendor's request and a
 //! vendor's answer into an outcome; it sends nothing, stores nothing and knows no other platform.
 
+pub mod bedrock;
 pub mod ccr;
 pub mod claude_console;
 pub mod claude_official;

@@ -95,12 +95,8 @@ impl Relay {
             (Kind::Console, true) => self.console_stream(call, chosen).await,
             (Kind::Ccr, false) => self.ccr_plain(call, chosen).await,
             (Kind::Ccr, true) => self.ccr_stream(call, chosen).await,
-            (Kind::Bedrock, _) => {
-                call.trail.ends(End::NotServed);
-                let text =
-                    format!("Accounts of type {} are not served yet", chosen.kind().as_str());
-                Err((call, ChoiceError::Failure(Failure::Account(text))))
-            }
+            (Kind::Bedrock, false) => self.bedrock_plain(call, chosen).await,
+            (Kind::Bedrock, true) => self.bedrock_stream(call, chosen).await,
         }
     }
 }

@@ -6,6 +6,7 @@
 //! the world is reached through `upstream::Sender` and the services.
 
 mod admit;
+mod bedrock;
 mod call;
 mod ccr;
 mod choose;
@@ -44,6 +45,7 @@ use crate::{
     accounts::Accounts,
     billing::Billing,
     keys::{Keys, MessageQueue},
+    platform::bedrock as aws,
     schedule::{Scheduler, SessionBindings},
     upstream::Sender,
 };
@@ -61,6 +63,8 @@ pub struct RelaySettings {
     pub after_client: AfterClient,
     /// Pause before a 403 is tried again.
     pub forbidden_pause: Duration,
+    /// AWS Bedrock.
+    pub bedrock: aws::Settings,
 }
 
 /// The services that a request passes through.
@@ -100,12 +104,19 @@ pub struct Relay {
     pub trails: Trails,
     /// The last parsed relay settings and the text they came from.
     config: Mutex<Option<(Option<String>, Arc<RelayConfig>)>>,
+    /// What was learned of AWS's clock and patience.
+    aws_state: bedrock::ClientStates,
 }
 
 impl Relay {
     /// A pipeline of these parts.
     pub fn new(parts: RelayParts) -> Self {
-        Self { parts, trails: Trails::default(), config: Mutex::default() }
+        Self {
+            parts,
+            trails: Trails::default(),
+            config: Mutex::default(),
+            aws_state: bedrock::ClientStates::default(),
+        }
     }
 }
 

@@ -23,6 +23,10 @@ pub trait Tap: Send {
     fn finish(&mut self) -> Option<Bytes>;
     /// Whether everything that accounting needs has been seen.
     fn is_settled(&self) -> bool;
+    /// Whether nothing after the last chunk can be read: the stream ends there.
+    fn is_broken(&self) -> bool {
+        false
+    }
 }
 
 /// How long a stream may be read on after its client left.
@@ -37,7 +41,7 @@ pub struct AfterClient {
 /// How a stream ended.
 #[derive(Debug)]
 pub enum End {
-    /// The vendor's stream was complete and everything was handed on.
+    /// The vendor's stream was complete, or could not be read on, and everything was handed on.
     Complete,
     /// The vendor's stream broke.
     Cut(SendError),
@@ -76,6 +80,9 @@ impl Pump {
                         && self.client.send(out).await.is_err()
                     {
                         return self.read_on(tap).await;
+                    }
+                    if tap.is_broken() {
+                        return End::Complete;
                     }
                 }
                 Some(Err(error)) => return End::Cut(error),

@@ -42,6 +42,16 @@ impl Relay {
     /// Books the usage of a reply. Returns once the event is in the local journal; for keys with cost
     /// limits or a window, once Redis has it (bounded, an outage does not hold the client).
     pub(super) async fn book(&self, served: &Served<'_>, usage: &TokenUsage) {
+        self.book_as(served, usage, Recording::Detailed).await;
+    }
+
+    /// As [`Relay::book`], with the recorder that the route has in the legacy service.
+    pub(super) async fn book_as(
+        &self,
+        served: &Served<'_>,
+        usage: &TokenUsage,
+        recording: Recording,
+    ) {
         let call = served.call;
         let incoming = &call.incoming;
         let record = &call.key.record;
@@ -64,7 +74,7 @@ impl Relay {
             account: Some(BilledAccount { id: served.account_id, kind: served.kind }),
             model,
             tokens: usage,
-            recording: Recording::Detailed,
+            recording,
             request: RequestFacts {
                 id: incoming.request_id.as_str(),
                 endpoint: incoming.endpoint(),

@@ -3,6 +3,7 @@
 //! Nothing here does I/O, knows an account or decides what a reply means for one.
 
 pub mod anthropic;
+pub mod aws_events;
 pub mod body;
 pub mod json;
 pub mod model;

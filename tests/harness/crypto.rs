@@ -38,6 +38,17 @@ impl Vault {
         Ok(format!("{}:{}", hex::encode(iv), hex::encode(sealed)))
     }
 
+    /// `{encrypted, iv}` of Bedrock credentials, whose key is a plain digest.
+    pub fn seal_bedrock(&self, credentials: &serde_json::Value) -> serde_json::Value {
+        let plain = credentials.to_string();
+        let mut iv = [0; 16];
+        iv.copy_from_slice(&Sha256::digest(&plain)[..16]);
+        let key: [u8; 32] = Sha256::digest(&self.encryption_key).into();
+        let cipher = cbc::Encryptor::<aes::Aes256>::new(&key.into(), &iv.into());
+        let sealed = cipher.encrypt_padded_vec_mut::<Pkcs7>(plain.as_bytes());
+        serde_json::json!({ "encrypted": hex::encode(sealed), "iv": hex::encode(iv) })
+    }
+
     /// Plain text of `ivhex:cipherhex`; `None` when the text is not of that form or does not open.
     pub fn decrypt(&self, salt: &'static str, sealed: &str) -> Option<String> {
         let (iv, cipher) = sealed.split_once(':')?;

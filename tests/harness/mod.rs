@@ -6,10 +6,13 @@
 //! service are kept as goldens and compared with those of `crs`. Nothing here is part of the
 //! product, and nothing here may use the product's own code: it would hide its mistakes.
 
+pub mod aws;
 pub mod client;
 pub mod compare;
 pub mod crypto;
+pub mod h2;
 pub mod http;
+pub mod message;
 pub mod normal;
 pub mod proxy;
 pub mod redis;

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use sha1::Digest as _;
 
 use super::{
+    aws,
     client::{self, Answer},
     http::Head,
     normal::{Normal, Rules},
@@ -260,7 +261,17 @@ fn upstream(received: &Received) -> Value {
     let mut words = head.first_line.split(' ');
     let method = words.next().unwrap_or_default();
     let target = words.next().unwrap_or_default();
-    let spelling: Vec<&str> = head.headers.iter().map(|(name, _)| name.as_str()).collect();
+    let mut spelling: Vec<&str> = head.headers.iter().map(|(name, _)| name.as_str()).collect();
+    if aws::is_aws(head) {
+        // HTTP/2 of one side has no spelling, and a signature can only be checked here.
+        spelling.clear();
+        headers.insert("authorization".to_owned(), json!(aws::authorization(head, &received.body)));
+        if let Some(date) = headers.get_mut("x-amz-date") {
+            *date = json!(aws::moment(date.as_str().unwrap_or_default(), now_ms()));
+        }
+        let digest = hex::encode(sha2::Sha256::digest(&received.body));
+        check(&mut headers, "x-amz-content-sha256", digest, "<digest>");
+    }
     let mut shown = json!({
         "method": method,
         "target": target,

@@ -178,6 +178,13 @@ pub struct Reply {
     /// `{"wait_ms": n}` pauses.
     #[serde(default)]
     pub sse: Option<Vec<Value>>,
+    /// Events of AWS's binary stream. An object or text is the content of a `chunk`; further forms:
+    /// `{"chunk": …, "damage": how}` with `crc`, `prelude` or `half`; `{"exception": type, "message":
+    /// text}`, or `payload` in place of the message; `{"error": code, "message": text}`; `{"event":
+    /// type, "payload": text}` with `kind` for another message type; `{"hex": bytes}`; `{"wait_ms": n}`.
+    /// Ordinary messages to a Bedrock stream become such events by themselves.
+    #[serde(default)]
+    pub aws: Option<Vec<Value>>,
     /// Pause before the head.
     #[serde(default)]
     pub delay_ms: u64,

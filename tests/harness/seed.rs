@@ -151,7 +151,7 @@ fn account(
             Some("shared_ccr_accounts"),
             ccr(run, alias, &id),
         ),
-        "bedrock" => return bedrock(alias, &id, &changes, out),
+        "bedrock" => return bedrock(run, alias, &id, &changes, out),
         other => bail!("unknown account type {other}"),
     };
     let mut fields = text_fields(&fields);
@@ -225,9 +225,17 @@ fn ccr(run: &Run<'_>, alias: &str, id: &str) -> Value {
     })
 }
 
-/// Bedrock records are JSON text with native types and are seeded without credentials: enough to
-/// take part in scheduling.
-fn bedrock(alias: &str, id: &str, changes: &Value, out: &mut Vec<Command>) -> Result<()> {
+/// Bedrock records are JSON text with native types. They are seeded without credentials, which is
+/// enough to take part in scheduling; a scenario gives them as `"awsCredentials": "AKIA…"` (the secret
+/// follows from the id, see `aws::secret_of`) or an object, or as `"bearerToken": "text"`, and both are
+/// stored encrypted. `{"raw": …}` is stored as it is, and `null` removes a member.
+fn bedrock(
+    run: &Run<'_>,
+    alias: &str,
+    id: &str,
+    changes: &Value,
+    out: &mut Vec<Command>,
+) -> Result<()> {
     let mut record = json!({
         "id": id, "name": format!("bedrock {alias}"), "description": "", "region": "us-east-1",
         "defaultModel": "us.anthropic.claude-sonnet-4-20250514-v1:0", "isActive": true,
@@ -236,7 +244,23 @@ fn bedrock(alias: &str, id: &str, changes: &Value, out: &mut Vec<Command>) -> Re
         "updatedAt": CREATED, "type": "bedrock", "disableAutoProtection": false
     });
     for (name, value) in changes.as_object().into_iter().flatten() {
-        record[name] = value.clone();
+        let secret = matches!(name.as_str(), "awsCredentials" | "bearerToken");
+        record[name] = match value {
+            Value::Object(form) if form.contains_key("raw") => form["raw"].clone(),
+            Value::Null if name != "subscriptionExpiresAt" => {
+                record.as_object_mut().context("a record")?.shift_remove(name);
+                continue;
+            }
+            Value::String(token) if name == "bearerToken" => {
+                run.vault.seal_bedrock(&json!({ "token": token }))
+            }
+            Value::String(id) if secret => {
+                let secret = super::aws::secret_of(id);
+                run.vault.seal_bedrock(&json!({ "accessKeyId": id, "secretAccessKey": secret }))
+            }
+            Value::Object(_) if secret => run.vault.seal_bedrock(value),
+            other => other.clone(),
+        };
     }
     out.push(command(["SET", &format!("bedrock_account:{id}"), &record.to_string()]));
     out.push(command(["SADD", "bedrock_account:index", id]));

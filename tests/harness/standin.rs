@@ -1,4 +1,5 @@
-//! The scripted vendors: one raw-socket HTTP/1.1 server that answers for every host.
+//! The scripted vendors: one raw-socket HTTP/1.1 server that answers for every host, and HTTP/2
+//! (see `h2`) for whoever begins with that.
 //!
 //! Records each request's head byte for byte (order and spelling of headers) and its body, and
 //! answers from the scenario's script. It never improvises: a request that the script does not
@@ -16,7 +17,9 @@ use tokio::{
 };
 
 use super::{
+    aws, h2,
     http::{Framing, Head, Reader, encoded},
+    message::{message_events, message_json},
     scenario::Reply,
 };
 
@@ -96,26 +99,23 @@ impl StandIn {
 
     async fn serve(&self, mut stream: TcpStream, via: Option<&'static str>) -> Result<()> {
         stream.set_nodelay(true)?;
+        if h2::begins(&stream).await {
+            return h2::serve(self, &mut stream, via).await;
+        }
         let (read, mut write) = stream.split();
         let mut reader = Reader::new(read);
         while let Some(head) = reader.head().await? {
             let body = reader.body(Framing::of_request(&head)).await?;
             let (reply, index, round) = self.choose(&head, &body, via);
-            let plan = Plan::of(&reply, &body);
+            let target = head.first_line.split(' ').nth(1).unwrap_or_default();
+            let plan = Plan::of(&reply, &body, target);
             let next_round = self.next_round.notified();
             let ended = tokio::select! {
                 ended = play(&plan, &mut write) => ended,
                 () = left(&mut reader) => "aborted",
                 () = next_round => "scripted",
             };
-            {
-                let mut script = self.script.lock();
-                if script.round == round
-                    && let Some(received) = script.received.get_mut(index)
-                {
-                    received.ended = ended;
-                }
-            }
+            self.note_end(index, round, ended);
             match ended {
                 "complete" => {}
                 "reset" => {
@@ -129,7 +129,28 @@ impl StandIn {
         Ok(())
     }
 
-    fn choose(&self, head: &Head, body: &[u8], via: Option<&'static str>) -> (Reply, usize, u64) {
+    /// How an exchange of the running scenario ended.
+    pub fn note_end(&self, index: usize, round: u64, ended: &'static str) {
+        let mut script = self.script.lock();
+        if script.round == round
+            && let Some(received) = script.received.get_mut(index)
+        {
+            received.ended = ended;
+        }
+    }
+
+    /// Told when the scenario is over.
+    pub fn next_round(&self) -> Arc<Notify> {
+        Arc::clone(&self.next_round)
+    }
+
+    /// The script's reply to a request, the request's place in the record, and the scenario's number.
+    pub fn choose(
+        &self,
+        head: &Head,
+        body: &[u8],
+        via: Option<&'static str>,
+    ) -> (Reply, usize, u64) {
         let host = head.get("host").unwrap_or_default().to_owned();
         let path = head.first_line.split(' ').nth(1).unwrap_or_default().to_owned();
         let mut script = self.script.lock();
@@ -166,32 +187,64 @@ async fn left<R: AsyncRead + Unpin>(reader: &mut Reader<R>) {
     reader.closed().await;
 }
 
-/// A reply worked out to bytes and pauses.
-struct Plan {
-    before: Duration,
-    fail: Option<String>,
-    head: String,
-    pieces: Vec<Piece>,
-    then: Option<String>,
+/// The `Date` of ordinary replies: the same in every run.
+const LONG_PAST: &str = "Tue, 02 Jan 2024 03:04:05 GMT";
+
+fn now() -> String {
+    jiff::Timestamp::now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
-enum Piece {
+/// A reply worked out to bytes and pauses.
+pub struct Plan {
+    pub before: Duration,
+    pub fail: Option<String>,
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    /// The body without HTTP/1.1's framing.
+    pub plain: Vec<Piece>,
+    pub then: Option<String>,
+    head: String,
+    pieces: Vec<Piece>,
+}
+
+#[derive(Clone)]
+pub enum Piece {
     Bytes(Vec<u8>),
     Pause(Duration),
 }
 
 impl Plan {
-    fn of(reply: &Reply, request: &[u8]) -> Self {
-        let request: Value = serde_json::from_slice(request).unwrap_or_default();
+    /// `target` decides how Bedrock is answered, whose requests do not say whether they stream.
+    pub fn of(reply: &Reply, request: &[u8], target: &str) -> Self {
+        let mut request: Value = serde_json::from_slice(request).unwrap_or_default();
+        let model = target.strip_prefix("/model/").and_then(|rest| rest.split_once('/'));
+        let bedrock = model.is_some();
+        if let (Some((model, _)), Some(body)) = (model, request.as_object_mut()) {
+            body.insert("model".to_owned(), json!(model.replace("%3A", ":")));
+        }
         let streams = request.get("stream").and_then(Value::as_bool).unwrap_or(false);
+        let streams = streams || bedrock && target.ends_with("-stream");
         let default_message = Map::new();
         let message = match (&reply.message, &reply.json, &reply.text, &reply.sse) {
+            _ if reply.aws.is_some() => None,
             (Some(message), ..) => Some(message),
             (None, None, None, None) => Some(&default_message),
             _ => None,
         };
         let mut pieces = Vec::new();
-        let content_type = if let (Some(message), true) = (message, streams) {
+        let aws_events = match message {
+            Some(message) if bedrock && streams => Some(message_events(message, &request)),
+            _ => reply.aws.clone(),
+        };
+        let content_type = if let Some(events) = aws_events {
+            for event in &events {
+                pieces.push(match event.get("wait_ms").and_then(Value::as_u64) {
+                    Some(pause) => Piece::Pause(Duration::from_millis(pause)),
+                    None => Piece::Bytes(aws::frame(event)),
+                });
+            }
+            "application/vnd.amazon.eventstream"
+        } else if let (Some(message), true) = (message, streams) {
             sse_pieces(&message_events(message, &request), reply.gap_ms, &mut pieces);
             "text/event-stream; charset=utf-8"
         } else if let Some(message) = message {
@@ -209,7 +262,8 @@ impl Plan {
             "application/json"
         };
         let mut headers = vec![
-            ("Date".to_owned(), "Tue, 02 Jan 2024 03:04:05 GMT".to_owned()),
+            // A wrong clock would have the AWS client correct its own.
+            ("Date".to_owned(), if bedrock { now() } else { LONG_PAST.to_owned() }),
             ("Content-Type".to_owned(), content_type.to_owned()),
             ("Connection".to_owned(), "keep-alive".to_owned()),
             ("request-id".to_owned(), "req_standin_1".to_owned()),
@@ -237,7 +291,10 @@ impl Plan {
                 })
                 .collect();
         }
-        let whole = !content_type.starts_with("text/event-stream") && reply.then.is_none();
+        let plain = pieces.clone();
+        let whole = content_type != "application/vnd.amazon.eventstream"
+            && !content_type.starts_with("text/event-stream")
+            && reply.then.is_none();
         if whole {
             headers.push(("Content-Length".to_owned(), joined(&pieces).len().to_string()));
         } else {
@@ -256,12 +313,14 @@ impl Plan {
         }
         let status = reply.status.unwrap_or(200);
         let mut head = format!("HTTP/1.1 {status} {}\r\n", reason(status));
-        for (name, value) in headers {
+        for (name, value) in &headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         head.push_str("\r\n");
+        headers.retain(|(name, _)| !name.eq_ignore_ascii_case("transfer-encoding"));
         let before = Duration::from_millis(reply.delay_ms);
-        Self { before, fail: reply.fail.clone(), head, pieces, then: reply.then.clone() }
+        let (fail, then) = (reply.fail.clone(), reply.then.clone());
+        Self { before, fail, status, headers, plain, then, head, pieces }
     }
 }
 
@@ -324,125 +383,6 @@ fn sse_pieces(events: &[Value], gap_ms: u64, pieces: &mut Vec<Piece>) {
             pieces.push(Piece::Bytes(format!("event: {name}\ndata: {event}\n\n").into_bytes()));
         }
     }
-}
-
-fn model_of(message: &Map<String, Value>, request: &Value) -> Value {
-    message.get("model").or_else(|| request.get("model")).cloned().unwrap_or(json!("unknown"))
-}
-
-fn usage_of(message: &Map<String, Value>) -> Map<String, Value> {
-    let mut usage = Map::new();
-    for (name, value) in [
-        ("input_tokens", json!(11)),
-        ("cache_creation_input_tokens", json!(0)),
-        ("cache_read_input_tokens", json!(0)),
-        ("output_tokens", json!(7)),
-    ] {
-        usage.insert(name.to_owned(), value);
-    }
-    for (name, value) in message.get("usage").and_then(Value::as_object).into_iter().flatten() {
-        if value.is_null() {
-            usage.shift_remove(name);
-        } else {
-            usage.insert(name.clone(), value.clone());
-        }
-    }
-    usage
-}
-
-fn content_of(message: &Map<String, Value>) -> Vec<Value> {
-    let mut content = Vec::new();
-    if let Some(thinking) = message.get("thinking") {
-        content.push(json!({ "type": "thinking", "thinking": thinking, "signature": "c2ln" }));
-    }
-    let tool = message.get("tool");
-    if message.contains_key("text") || tool.is_none() {
-        let text = message.get("text").cloned().unwrap_or(json!("Hello from the stand-in."));
-        content.push(json!({ "type": "text", "text": text }));
-    }
-    if let Some(name) = tool {
-        content.push(json!({
-            "type": "tool_use", "id": "toolu_standin_1", "name": name, "input": { "city": "Köln" }
-        }));
-    }
-    content
-}
-
-fn stop_reason(message: &Map<String, Value>) -> Value {
-    let usual = if message.contains_key("tool") { "tool_use" } else { "end_turn" };
-    message.get("stop_reason").cloned().unwrap_or(json!(usual))
-}
-
-fn message_json(message: &Map<String, Value>, request: &Value) -> Value {
-    let mut answer = json!({
-        "id": "msg_standin_1", "type": "message", "role": "assistant",
-        "model": model_of(message, request), "content": content_of(message),
-        "stop_reason": stop_reason(message), "stop_sequence": null
-    });
-    if message.get("usage") != Some(&Value::Null) {
-        answer["usage"] = Value::Object(usage_of(message));
-    }
-    answer
-}
-
-fn message_events(message: &Map<String, Value>, request: &Value) -> Vec<Value> {
-    let usage = usage_of(message);
-    let mut start_usage = usage.clone();
-    start_usage.insert("output_tokens".to_owned(), json!(1));
-    let mut start = json!({
-        "id": "msg_standin_1", "type": "message", "role": "assistant",
-        "model": model_of(message, request), "content": [], "stop_reason": null,
-        "stop_sequence": null
-    });
-    let counted = message.get("usage") != Some(&Value::Null);
-    if counted {
-        start["usage"] = Value::Object(start_usage);
-    }
-    let mut events = vec![json!({ "type": "message_start", "message": start })];
-    for (index, block) in content_of(message).into_iter().enumerate() {
-        let (opening, deltas) = match block["type"].as_str() {
-            Some("tool_use") => {
-                let mut opening = block.clone();
-                opening["input"] = json!({});
-                let input = block["input"].to_string();
-                let cut = input.floor_char_boundary(input.len() / 2);
-                let delta =
-                    |part: &str| json!({ "type": "input_json_delta", "partial_json": part });
-                (opening, vec![delta(&input[..cut]), delta(&input[cut..])])
-            }
-            Some("thinking") => (
-                json!({ "type": "thinking", "thinking": "", "signature": "" }),
-                vec![
-                    json!({ "type": "thinking_delta", "thinking": block["thinking"] }),
-                    json!({ "type": "signature_delta", "signature": block["signature"] }),
-                ],
-            ),
-            _ => {
-                let text = block["text"].as_str().unwrap_or_default();
-                let cut = text.floor_char_boundary(text.len() / 2);
-                let delta = |part: &str| json!({ "type": "text_delta", "text": part });
-                let opening = json!({ "type": "text", "text": "" });
-                (opening, vec![delta(&text[..cut]), delta(&text[cut..])])
-            }
-        };
-        events.push(json!({
-            "type": "content_block_start", "index": index, "content_block": opening
-        }));
-        for delta in deltas {
-            events.push(json!({ "type": "content_block_delta", "index": index, "delta": delta }));
-        }
-        events.push(json!({ "type": "content_block_stop", "index": index }));
-    }
-    let mut delta = json!({
-        "type": "message_delta",
-        "delta": { "stop_reason": stop_reason(message), "stop_sequence": null }
-    });
-    if counted && let Some(output) = usage.get("output_tokens") {
-        delta["usage"] = json!({ "output_tokens": output });
-    }
-    events.push(delta);
-    events.push(json!({ "type": "message_stop" }));
-    events
 }
 
 fn reason(status: u16) -> &'static str {

@@ -16,12 +16,14 @@ use super::{
 };
 
 /// Vendor hosts that lead to the stand-in.
-pub const HOSTS: [&str; 5] = [
+pub const HOSTS: [&str; 7] = [
     "api.anthropic.com",
     "platform.claude.com",
     "claude.ai",
     "console.example.test",
     "ccr.example.test",
+    "*.amazonaws.com",
+    "*.amazonaws.com.cn",
 ];
 
 /// Scripted surroundings, independent of any service.

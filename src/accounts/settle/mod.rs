@@ -24,7 +24,12 @@ use crate::domain::HeaderList;
 
 impl Accounts {
     /// Cools an account down; in memory at once, and as commands for Redis.
-    fn cool_down(&self, entry: &Arc<Entry>, status: u16, hint_seconds: Option<i64>) -> Vec<Cmd> {
+    pub(super) fn cool_down(
+        &self,
+        entry: &Arc<Entry>,
+        status: u16,
+        hint_seconds: Option<i64>,
+    ) -> Vec<Cmd> {
         let policy = match entry.kind {
             Kind::Official => {
                 CooldownPolicy::read(|field| entry.fields.get(field).map(String::as_str))

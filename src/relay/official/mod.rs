@@ -6,6 +6,8 @@
 mod plain;
 mod stream;
 
+pub(super) use stream::RESTARTING;
+
 use compat::number::parse_int;
 use rand::Rng;
 use serde_json::json;

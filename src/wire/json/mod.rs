@@ -8,6 +8,7 @@
 //! had it: the last of equal keys wins, lone surrogate escapes are legal, numbers are doubles.
 //! Nothing here recurses on input without a bound.
 
+mod complaint;
 mod doc;
 mod number;
 mod scan;
@@ -18,6 +19,7 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
+pub use complaint::complaint;
 pub use doc::{Doc, Kind, Value};
 pub use number::format_js_number;
 pub use stringify::{restringify, stringify};

@@ -40,6 +40,16 @@ impl Bedrock {
         Some(Self { id, json })
     }
 
+    /// As [`Bedrock::from_stored`], of a text that is parsed already.
+    pub fn from_document(id: &str, document: &Value) -> Option<Self> {
+        if !document.is_object() {
+            return None;
+        }
+        let json = Json::from(document.clone());
+        let id = Some(json.text("id")).filter(|own| !own.is_empty()).unwrap_or(id).to_owned();
+        Some(Self { id, json })
+    }
+
     /// The text to store.
     pub fn to_stored(&self) -> String {
         self.json.to_stored()
@@ -98,27 +108,35 @@ impl Bedrock {
         self.json.truthy("disableAutoProtection")
     }
 
-    /// Opens the credentials that `credential_type` names, or else whichever exist.
+    /// Opens the credentials that `credential_type` names. Where they are missing, or the type is none of
+    /// the two, all that exist must open, and an API key is used before an access key.
+    ///
+    /// The legacy service trips over credentials of the other type that are left in the record: it signs
+    /// with an encrypted access key, or sends an encrypted API key. Here they are ignored.
     ///
     /// # Errors
     /// [`BedrockError`] when the stored credentials are unreadable; `None` when there are none.
     pub fn credentials(&self, vault: &Vault) -> Result<Option<BedrockCredentials>, BedrockError> {
-        let open = |name| match self.json.get(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(stored) => vault.open_bedrock(stored).map(Some),
+        let stored = |name| match self.json.get(name) {
+            None | Some(Value::Null | Value::Bool(false)) => None,
+            Some(stored) => Some(stored),
         };
-        let bearer_first = self.credential_type() == "bearer_token";
-        let order = if bearer_first {
-            ["bearerToken", "awsCredentials"]
-        } else {
-            ["awsCredentials", "bearerToken"]
+        let (keys, token) = (stored("awsCredentials"), stored("bearerToken"));
+        let named = match (self.credential_type(), keys, token) {
+            ("access_key", Some(keys), _) => Some(keys),
+            ("bearer_token", _, Some(token)) => Some(token),
+            _ => None,
         };
-        for name in order {
-            if let Some(plain) = open(name)? {
-                return Ok(Some(read(&Json::from(plain))));
-            }
+        let open =
+            |stored: Option<&Value>| stored.map(|stored| vault.open_bedrock(stored)).transpose();
+        if named.is_some() {
+            return Ok(open(named)?.map(|plain| read(&Json::from(plain))));
         }
-        Ok(None)
+        let (keys, token) = (open(keys)?, open(token)?);
+        let token = token.map(|plain| read(&Json::from(plain)));
+        let empty = matches!(&token, Some(BedrockCredentials::Bearer(text)) if text.is_empty());
+        let keys = keys.map(|plain| read(&Json::from(plain)));
+        Ok(if empty { keys.or(token) } else { token.or(keys) })
     }
 
     /// The encrypted fields that are there, by name.
