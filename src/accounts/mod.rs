@@ -2,11 +2,13 @@
 //! follow from what a vendor answered.
 //!
 //! Selection is `schedule`'s business; requests of clients are sent by `relay`. The only traffic from
-//! here is token refresh and the profile query that follows it.
+//! here is token refresh and the profile query that follows it, and what [`lifecycle`] asks vendors when
+//! accounts are made, changed and looked after.
 
 mod bedrock;
 mod events;
 mod learn;
+pub mod lifecycle;
 pub mod messages;
 mod oauth;
 mod proxy;

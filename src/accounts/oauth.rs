@@ -3,6 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use compat::{
+    js::{self, truthy},
+    pool::Patch,
+};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -12,7 +16,9 @@ use crate::{
 
 const TOKEN_HOST: &str = "platform.claude.com";
 const API_HOST: &str = "api.anthropic.com";
-const CLIENT_ID: &str = "9d1c250a-e61b-44d9-88ed-5944d1962f5e";
+const USAGE_AGENT: &str = "claude-cli/2.0.53 (external, cli)";
+/// Who we are to the vendor.
+pub(super) const CLIENT_ID: &str = "9d1c250a-e61b-44d9-88ed-5944d1962f5e";
 const AGENT: &str = "claude-cli/1.0.56 (external, cli)";
 const LANGUAGE: &str = "en-US,en;q=0.9";
 /// Longest silence of the token endpoint.
@@ -27,6 +33,11 @@ pub(super) fn token_request(refresh_token: &Secret, proxy: Option<ProxyConfig>) 
         "refresh_token": refresh_token.expose(),
         "client_id": CLIENT_ID,
     });
+    grant_request(&body, proxy)
+}
+
+/// A request to the token endpoint.
+pub(super) fn grant_request(body: &Value, proxy: Option<ProxyConfig>) -> UpstreamRequest {
     let body = Bytes::from(body.to_string());
     // Order and spelling as the legacy service's HTTP library sends them.
     let mut headers = HeaderList::new();
@@ -51,16 +62,33 @@ pub(super) fn token_request(refresh_token: &Secret, proxy: Option<ProxyConfig>) 
 
 /// The request for the account's profile.
 pub(super) fn profile_request(token: &Secret, proxy: Option<ProxyConfig>) -> UpstreamRequest {
+    account_request("profile", token, &[("User-Agent", AGENT)], proxy)
+}
+
+/// The request for how much of the plan's windows is used.
+pub(super) fn usage_request(token: &Secret, proxy: Option<ProxyConfig>) -> UpstreamRequest {
+    let own = [("anthropic-beta", "oauth-2025-04-20"), ("User-Agent", USAGE_AGENT)];
+    account_request("usage", token, &own, proxy)
+}
+
+fn account_request(
+    what: &str,
+    token: &Secret,
+    own: &[(&str, &str)],
+    proxy: Option<ProxyConfig>,
+) -> UpstreamRequest {
     let mut headers = HeaderList::new();
     headers.push("Accept", "application/json");
     headers.push("Content-Type", "application/json");
     headers.push("Authorization", format!("Bearer {}", token.expose()));
-    headers.push("User-Agent", AGENT);
+    for (name, value) in own {
+        headers.push(*name, *value);
+    }
     headers.push("Accept-Language", LANGUAGE);
     tail(&mut headers, API_HOST, proxy.is_some());
     UpstreamRequest {
         method: http::Method::GET,
-        url: format!("https://{API_HOST}/api/oauth/profile"),
+        url: format!("https://{API_HOST}/api/oauth/{what}"),
         headers,
         body: Bytes::new(),
         proxy,
@@ -69,7 +97,7 @@ pub(super) fn profile_request(token: &Secret, proxy: Option<ProxyConfig>) -> Ups
     }
 }
 
-fn tail(headers: &mut HeaderList, host: &str, proxied: bool) {
+pub(super) fn tail(headers: &mut HeaderList, host: &str, proxied: bool) {
     headers.push("Accept-Encoding", "gzip, compress, deflate, br");
     headers.push("Host", host);
     // Connections through a proxy are not kept, as with the legacy service's proxy agents.
@@ -106,7 +134,8 @@ pub(super) fn read_tokens(body: &[u8]) -> Option<Tokens> {
     })
 }
 
-fn plan(answer: &Value) -> Option<String> {
+/// `subscriptionInfo` to store, if an answer tells of a plan.
+pub(super) fn plan(answer: &Value) -> Option<String> {
     if !["subscription", "plan", "tier", "account_type"]
         .iter()
         .any(|name| truthy(answer.get(*name)))
@@ -127,6 +156,27 @@ fn plan(answer: &Value) -> Option<String> {
         }
     }
     Some(Value::Object(info).to_string())
+}
+
+/// Fields that a usage answer sets: the three windows, of which the last is fed from the weekly Sonnet
+/// one. Empty when it tells of none.
+pub(super) fn read_usage(body: &[u8], now_iso: &str) -> Patch {
+    let answer: Value = serde_json::from_slice(body).unwrap_or_default();
+    let mut patch = Patch::new();
+    for (window, name) in [
+        ("five_hour", "claudeFiveHour"),
+        ("seven_day", "claudeSevenDay"),
+        ("seven_day_sonnet", "claudeSevenDayOpus"),
+    ] {
+        let Some(window) = js::or(answer.get(window)) else { continue };
+        if let Some(used) = window.get("utilization") {
+            patch = patch.set(format!("{name}Utilization"), js::text(used));
+        }
+        if let Some(end) = js::or(window.get("resets_at")) {
+            patch = patch.set(format!("{name}ResetsAt"), js::text(end));
+        }
+    }
+    if patch.is_empty() { patch } else { patch.set("claudeUsageUpdatedAt", now_iso) }
 }
 
 /// What a profile changes on the record.
@@ -169,13 +219,4 @@ pub(super) fn read_profile(body: &[u8], now_iso: &str) -> Option<Profile> {
     let email = account("email").and_then(Value::as_str).filter(|email| !email.is_empty());
     let email = email.map(str::to_owned);
     truthy(Some(&answer)).then(|| Profile { plan: Value::Object(info).to_string(), email })
-}
-
-fn truthy(value: Option<&Value>) -> bool {
-    match value {
-        None | Some(Value::Null | Value::Bool(false)) => false,
-        Some(Value::String(text)) => !text.is_empty(),
-        Some(Value::Number(number)) => number.as_f64() != Some(0.0),
-        Some(_) => true,
-    }
 }

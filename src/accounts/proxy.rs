@@ -6,7 +6,12 @@ use crate::domain::{ProxyConfig, ProxyKind, Secret};
 
 /// The account's proxy; missing, broken and incomplete descriptions mean a direct connection.
 pub(super) fn of(entry: &Entry) -> Option<ProxyConfig> {
-    let stored = ProxyText::from(entry.get("proxy").to_owned()).read()?;
+    read(entry.get("proxy"))
+}
+
+/// A described proxy, as [`of`] reads it.
+pub(super) fn read(text: &str) -> Option<ProxyConfig> {
+    let stored = ProxyText::from(text.to_owned()).read()?;
     let kind = match stored.kind.as_str() {
         "socks5" => ProxyKind::Socks5,
         "http" => ProxyKind::Http,

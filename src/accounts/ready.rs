@@ -152,7 +152,7 @@ impl Accounts {
     }
 
     /// A token that is good for at least a minute, or the stored one when no refresh succeeds.
-    async fn token(&self, entry: &Arc<Entry>) -> Result<Secret, AccountError> {
+    pub(super) async fn token(&self, entry: &Arc<Entry>) -> Result<Secret, AccountError> {
         if !entry.active() {
             return Err(AccountError::Disabled);
         }

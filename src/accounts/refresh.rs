@@ -121,6 +121,18 @@ impl Accounts {
         outcome
     }
 
+    /// A refresh that an administrator asks for: the token is exchanged even if it is still good.
+    pub(super) async fn refresh_now(&self, entry: &Arc<Entry>) -> Outcome {
+        let outcome = match self.read(entry).await {
+            Ok(now) => self.exchange_under_lock(&now).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &outcome {
+            self.failed(entry, error).await;
+        }
+        outcome
+    }
+
     async fn exchange_under_lock(&self, before: &Entry) -> Outcome {
         if self.decrypt(before, "refreshToken").is_empty() {
             return Err(RefreshError::NoRefreshToken);
@@ -234,28 +246,39 @@ impl Accounts {
         token: &Secret,
         proxy: Option<crate::domain::ProxyConfig>,
     ) {
-        let (status, body) = match self.ask(oauth::profile_request(token, proxy)).await {
-            Ok(answer) => answer,
-            Err(error) => {
-                tracing::warn!(%error, account = %entry.id, "profile could not be fetched");
-                return;
-            }
-        };
+        if let Err(error) = self.profile(entry, token, proxy).await {
+            tracing::warn!(error, account = %entry.id, "profile could not be fetched");
+        }
+    }
+
+    /// Asks for the account's profile and stores what it says of the plan; gives the plan.
+    ///
+    /// # Errors
+    /// Why there is none, in the words of the legacy service's HTTP library.
+    pub(super) async fn profile(
+        &self,
+        entry: &Entry,
+        token: &Secret,
+        proxy: Option<crate::domain::ProxyConfig>,
+    ) -> Result<String, String> {
+        let asked = self.ask(oauth::profile_request(token, proxy)).await;
+        let (status, body) = asked.map_err(|error| error.message)?;
+        if !(200..300).contains(&status) {
+            return Err(format!("Request failed with status code {status}"));
+        }
         let now = iso(self.now_ms());
         let profile = (status == 200).then(|| oauth::read_profile(&body, &now)).flatten();
-        let Some(profile) = profile else {
-            tracing::warn!(status, account = %entry.id, "profile could not be fetched");
-            return;
-        };
+        let profile =
+            profile.ok_or_else(|| format!("Failed to fetch profile with status: {status}"))?;
         let mut patch =
-            Patch::new().set("subscriptionInfo", profile.plan).set("profileUpdatedAt", now);
+            Patch::new().set("subscriptionInfo", profile.plan.clone()).set("profileUpdatedAt", now);
         if let Some(email) = &profile.email {
             patch = patch.set("email", self.0.ports.vault.encrypt(Service::Claude, email));
         }
         let cmds = self.patch(entry, &patch);
-        if let Err(error) = self.0.ports.store.run(cmds.into_iter().collect()).await {
-            tracing::warn!(%error, account = %entry.id, "profile could not be stored");
-        }
+        let stored = self.0.ports.store.run(cmds.into_iter().collect()).await;
+        stored.map_err(|error| error.to_string())?;
+        Ok(profile.plan)
     }
 
     async fn failed(&self, entry: &Arc<Entry>, error: &RefreshError) {
@@ -296,11 +319,16 @@ impl Accounts {
         replies.pop().ok_or_else(|| StoreError::Shape("no reply".into()))
     }
 
+    /// The access token that is stored, good or not.
+    pub(super) fn stored_token(&self, entry: &Entry) -> Secret {
+        self.decrypt(entry, "accessToken")
+    }
+
     fn decrypt(&self, entry: &Entry, field: &str) -> Secret {
         Secret::from(self.0.ports.vault.decrypt(Service::Claude, entry.get(field)).text)
     }
 
-    async fn ask(&self, request: UpstreamRequest) -> Result<(u16, Bytes), SendError> {
+    pub(super) async fn ask(&self, request: UpstreamRequest) -> Result<(u16, Bytes), SendError> {
         let limit = request.idle_timeout;
         let mut answer = self.0.ports.sender.send(request).await.map_err(|e| timed(e, limit))?;
         let mut body = Vec::new();

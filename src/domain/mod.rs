@@ -2,6 +2,7 @@
 
 mod account;
 mod anomaly;
+mod declined;
 mod dialect;
 mod headers;
 mod ids;
@@ -11,6 +12,7 @@ mod usage;
 
 pub use account::AccountKind;
 pub use anomaly::{Anomaly, AnomalySink, LogAnomalies};
+pub use declined::{Declined, Failure};
 pub use dialect::Dialect;
 pub use headers::HeaderList;
 pub use ids::{AccountId, ApiKeyId, RequestId};

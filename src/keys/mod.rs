@@ -10,6 +10,7 @@ mod client;
 mod credential;
 mod limits;
 mod lookup;
+pub mod manage;
 mod message_queue;
 mod model;
 mod rejection;

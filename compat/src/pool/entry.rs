@@ -119,6 +119,21 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// An account known by its record alone: nothing beside it in Redis was read.
+    pub fn of_record(kind: Kind, id: &str, fields: Fields) -> Self {
+        Self {
+            kind,
+            id: id.into(),
+            fields,
+            document: None,
+            cooldown_ttl: -2,
+            leases: Leases::default(),
+            captured_headers: None,
+            credentials: true,
+            indexed: true,
+        }
+    }
+
     /// A field's text; missing is empty, as all legacy readers treat it.
     pub fn get(&self, field: &str) -> &str {
         self.fields.get(field).map_or("", String::as_str)

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::{
     clock::LocalCalendar,
     date::date_ms,
-    keys,
+    js, keys,
     number::{self, parse_int},
     store::{Batch, Cmd, Reply, Store, StoreError},
 };
@@ -142,7 +142,7 @@ fn averages(total: &Fields, created: Option<&str>, now_ms: i64) -> Value {
 /// One usage record; both breakdowns show the real cost, whichever of them is stored.
 fn record(text: &str) -> Option<Value> {
     let Value::Object(mut record) = serde_json::from_str(text).ok()? else { return None };
-    let stored = |name: &str| record.get(name).filter(|value| truthy(value)).cloned();
+    let stored = |name: &str| js::or(record.get(name)).cloned();
     let breakdown = stored("realCostBreakdown").or_else(|| record.get("costBreakdown").cloned());
     for name in ["costBreakdown", "realCostBreakdown"] {
         match &breakdown {
@@ -155,10 +155,4 @@ fn record(text: &str) -> Option<Value> {
         }
     }
     Some(Value::Object(record))
-}
-
-fn truthy(value: &Value) -> bool {
-    !matches!(value, Value::Null | Value::Bool(false))
-        && value.as_f64() != Some(0.0)
-        && value.as_str() != Some("")
 }

@@ -1,0 +1,61 @@
+//! What an administrator may send about an account, and the record that is made of it. Pure: nothing
+//! here asks Redis, and every rule, default and text is that of the legacy admin API
+//! (contract/admin-api.md §5.1 to §5.4). Secrets are sealed on the way.
+
+pub(super) mod bedrock;
+mod checks;
+pub(super) mod claude;
+pub(super) mod console;
+mod oauth;
+
+pub(super) use checks::{Grouping, with_expiry};
+
+use compat::{
+    crypto::{Service, Vault},
+    js,
+};
+use serde_json::{Map, Value};
+
+use crate::domain::Failure;
+
+/// Members of a request body.
+pub(super) type Body = Map<String, Value>;
+/// Fields of a new record, in the legacy service's order.
+pub(super) type Record = Vec<(&'static str, String)>;
+
+/// What only the operation knows about a new account.
+pub(super) struct Made<'a> {
+    /// New id.
+    pub id: &'a str,
+    /// Now.
+    pub now_ms: i64,
+    /// Today, in the operator's calendar.
+    pub today: &'a str,
+    /// Seals secrets.
+    pub vault: &'a Vault,
+}
+
+/// A secret as it is stored; what is no text is sealed as its text, where the legacy service would
+/// store it open.
+fn seal(vault: &Vault, service: Service, value: Option<&Value>) -> String {
+    vault.encrypt(service, &js::or(value).map(js::text).unwrap_or_default())
+}
+
+/// A proxy as it is stored.
+fn proxy(value: Option<&Value>) -> String {
+    js::or(value).map(js::stringify).unwrap_or_default()
+}
+
+/// `value.toString()`, which `null` and `undefined` do not have.
+fn to_text(value: Option<&Value>) -> Result<String, Failure> {
+    match value {
+        None => Err(no_member("undefined", "toString")),
+        Some(Value::Null) => Err(no_member("null", "toString")),
+        Some(value) => Ok(js::text(value)),
+    }
+}
+
+/// The text of JavaScript's own error.
+fn no_member(of: &str, member: &str) -> Failure {
+    Failure::fault(format!("Cannot read properties of {of} (reading '{member}')"))
+}
