@@ -1,5 +1,6 @@
 //! Assembly: everything the service consists of, its background work, and its end.
 
+mod administration;
 mod assembly;
 mod beside;
 mod candidate;
@@ -29,6 +30,7 @@ use compat::{
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
+pub use administration::Administration;
 pub use beside::{Again, rules, shelf};
 pub use evidence::settings as gate_settings;
 pub use settings::redis_config;

@@ -1,11 +1,14 @@
 //! The `crs` commands: one file each. Only here and in `main` may a process end or the terminal be
 //! written.
 
+mod accounts;
 pub mod demo;
 pub mod descriptors;
 mod doctor;
 mod explain;
 mod health;
+mod input;
+mod keys;
 mod output;
 mod replay;
 mod rollout;
@@ -89,6 +92,26 @@ enum Command {
         #[arg(long)]
         all: bool,
     },
+    /// Make, change, test and delete upstream accounts.
+    ///
+    /// Works on the Redis that .env names, beside crs and the Node service, and leaves there what the
+    /// Node service's console would. Accounts are named by id or name. Secrets are read from files or
+    /// standard input and never shown.
+    #[command(
+        after_help = "Exit codes: 0 done, 1 declined, 2 could not run, 64 wrong settings or \
+                            arguments. docs/accounts.md tells more."
+    )]
+    Accounts(accounts::Arguments),
+    /// Make, change and delete API keys.
+    ///
+    /// Works on the Redis that .env names, beside crs and the Node service, and leaves there what the
+    /// Node service's console would. Keys are named by id or name. The secret of a key is shown once,
+    /// when it is made.
+    #[command(
+        after_help = "Exit codes: 0 done, 1 declined, 2 could not run, 64 wrong settings or \
+                            arguments. docs/accounts.md tells more."
+    )]
+    Keys(keys::Arguments),
     /// Ask whether the crs of this folder answers, for health checks.
     ///
     /// Asks /crs/health on HOST and PORT and prints one line.
@@ -156,6 +179,10 @@ pub fn main() -> ExitCode {
         Command::Rollout(arguments) => return rollout::main(dir, &arguments, &output),
         Command::Shadow(action) => return coded(shadow::run(dir, action, &output), &output),
         Command::Replay { file } => return coded(replay::run(dir, &file, &output), &output),
+        Command::Accounts(arguments) => {
+            return coded(accounts::run(dir, arguments, &output), &output);
+        }
+        Command::Keys(arguments) => return coded(keys::run(dir, arguments, &output), &output),
         Command::Explain { id } => explain::run(dir, &id, &output),
         Command::Setup => setup::run(dir, &output),
         Command::Serve => Config::read(dir).map_err(Into::into).and_then(serve::run),

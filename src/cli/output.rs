@@ -4,6 +4,8 @@ use std::io::{self, IsTerminal, Write};
 
 use serde_json::{Value, json};
 
+use crate::domain::Declined;
+
 /// The terminal of a command.
 #[derive(Clone, Copy, Debug)]
 pub struct Output {
@@ -47,6 +49,53 @@ impl Output {
             write_line(&format!("{:#}", json!({ "error": text })));
         } else {
             let _ = writeln!(io::stderr(), "crs: {text}");
+        }
+    }
+}
+
+/// What stopped a command that carries out an administrator's operation.
+#[derive(Debug)]
+pub(super) enum Stopped {
+    /// The operation was not done, for a reason that the admin API words.
+    Declined(Declined),
+    /// Anything else: input that cannot be read, say.
+    Error(anyhow::Error),
+}
+
+impl From<Declined> for Stopped {
+    fn from(declined: Declined) -> Self {
+        Self::Declined(declined)
+    }
+}
+
+impl From<anyhow::Error> for Stopped {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl Output {
+    /// Ends such a command: shows its answer, or what declined it (exit code 1).
+    pub(super) fn finish(
+        &self,
+        done: Result<Value, Stopped>,
+        show: impl FnOnce(&Value, &Self),
+    ) -> anyhow::Result<u8> {
+        match done {
+            Ok(answer) => {
+                show(&answer, self);
+                self.value(&answer);
+                Ok(0)
+            }
+            Err(Stopped::Declined(declined)) => {
+                if self.json {
+                    self.value(&Value::Object(declined.body));
+                } else {
+                    self.error(&anyhow::anyhow!("{declined}"));
+                }
+                Ok(1)
+            }
+            Err(Stopped::Error(error)) => Err(error),
         }
     }
 }

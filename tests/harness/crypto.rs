@@ -61,6 +61,17 @@ impl Vault {
         String::from_utf8(opened).ok()
     }
 
+    /// What `{encrypted, iv}` of a Bedrock record holds; `None` for anything else.
+    pub fn open_bedrock(&self, sealed: &serde_json::Value) -> Option<serde_json::Value> {
+        let text = |name: &str| hex::decode(sealed.get(name)?.as_str()?).ok();
+        let iv: [u8; 16] = text("iv")?.try_into().ok()?;
+        let key: [u8; 32] = Sha256::digest(&self.encryption_key).into();
+        let opened = cbc::Decryptor::<aes::Aes256>::new(&key.into(), &iv.into())
+            .decrypt_padded_vec_mut::<Pkcs7>(&text("encrypted")?)
+            .ok()?;
+        serde_json::from_slice(&opened).ok()
+    }
+
     fn key(&self, salt: &'static str) -> Result<[u8; 32]> {
         if let Some(key) = self.derived.lock().get(salt) {
             return Ok(*key);

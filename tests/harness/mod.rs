@@ -14,6 +14,7 @@ pub mod h2;
 pub mod http;
 pub mod message;
 pub mod normal;
+pub mod operate;
 pub mod proxy;
 pub mod redis;
 pub mod report;

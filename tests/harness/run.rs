@@ -16,6 +16,7 @@ use super::{
     client::{self, Answer},
     http::Head,
     normal::{Normal, Rules},
+    operate::{self, Kept},
     redis::{Command, Reply, command},
     scenario::{Scenario, Send, Source, Step},
     seed::{self, CCR_SALT, CLAUDE_SALT, CONSOLE_SALT},
@@ -48,8 +49,12 @@ async fn play(world: &mut World, run: &Run<'_>, source: &Source, rules: &Rules) 
     let single = scenario.send.clone().map(|send| Step { send: Some(send), ..Step::default() });
     let mut steps = Vec::new();
     let mut concurrent = false;
+    let mut kept = Kept::default();
     for step in single.iter().chain(&scenario.steps) {
         concurrent |= step.parallel.is_some();
+        if let Some(operation) = &step.operate {
+            steps.push(operate::run(world, run, operation, &mut kept).await?);
+        }
         if let Some(shown) = take_step(world, run, step).await? {
             steps.push(shown);
         }
@@ -58,8 +63,9 @@ async fn play(world: &mut World, run: &Run<'_>, source: &Source, rules: &Rules) 
     let after = snapshot::take_settled(&mut world.redis).await?;
     let end_ms = now_ms();
 
-    let normal =
-        Normal::new(rules, run.calendar, (run.now_ms, end_ms), names(world, run, &scenario))?;
+    let mut names = names(world, run, &scenario);
+    names.extend(kept.names(run));
+    let normal = Normal::new(rules, run.calendar, (run.now_ms, end_ms), names)?;
     let render = |key: &str, field: &str, bytes: &[u8]| render(run, key, field, bytes);
     let change = snapshot::change(&before, &after, &render);
     let mut received = world.outside.standin.received();
@@ -317,8 +323,13 @@ fn render(run: &Run<'_>, key: &str, field: &str, bytes: &[u8]) -> Value {
         return json!({ "sealed": plain });
     }
     if text.starts_with(['{', '['])
-        && let Ok(value) = serde_json::from_str::<Value>(text)
+        && let Ok(mut value) = serde_json::from_str::<Value>(text)
     {
+        for member in value.as_object_mut().into_iter().flat_map(|own| own.iter_mut()) {
+            if let Some(plain) = run.vault.open_bedrock(member.1) {
+                *member.1 = json!({ "sealed": plain });
+            }
+        }
         return json!({ "json": value });
     }
     json!(text)

@@ -75,6 +75,50 @@ pub struct Step {
     /// Commands whose replies belong to the observation.
     #[serde(default)]
     pub look: Option<Vec<Vec<String>>>,
+    /// An administrator's operation.
+    #[serde(default)]
+    pub operate: Option<Operate>,
+}
+
+/// An administrator's operation: requests to the legacy admin API, and the command of `crs` that has the
+/// same effect. What is kept from the last answer is `${got:name}` afterwards.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Operate {
+    pub legacy: Vec<Request>,
+    pub crs: Command,
+    /// Name to path in the answer (`data/id`).
+    #[serde(default)]
+    pub keep: BTreeMap<String, String>,
+    /// Whether the answers are compared; else only whether it was done.
+    #[serde(default = "yes")]
+    pub answer: bool,
+}
+
+/// One request to the legacy admin API, as its administrator.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    pub method: String,
+    pub path: String,
+    #[serde(default)]
+    pub json: Option<Value>,
+    #[serde(default)]
+    pub keep: BTreeMap<String, String>,
+}
+
+/// One command of `crs`, after `crs --json`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Command {
+    pub args: Vec<String>,
+    /// Standard input; the JSON of the last request to the legacy service when left out.
+    #[serde(default)]
+    pub stdin: Option<Value>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// One client request.

@@ -76,6 +76,8 @@ pub enum Launch {
 /// A running service; ends with the value.
 pub struct Service {
     pub port: u16,
+    /// The binary of `crs`.
+    binary: Option<PathBuf>,
     child: Child,
     folder: PathBuf,
 }
@@ -135,7 +137,11 @@ impl Service {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("{launch:?}"))?;
-        let mut service = Self { port, child, folder };
+        let binary = match launch {
+            Launch::Crs { binary } => Some(binary.clone()),
+            Launch::Legacy { .. } => None,
+        };
+        let mut service = Self { port, binary, child, folder };
         service.wait_until_up().await?;
         Ok(service)
     }
@@ -154,6 +160,38 @@ impl Service {
             }
             sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// The binary, when this is `crs`.
+    pub fn binary(&self) -> Option<&PathBuf> {
+        self.binary.as_ref()
+    }
+
+    /// Runs a command of `crs` in the service's folder: whether it was done, and what it printed as JSON.
+    pub async fn command(
+        &self,
+        binary: &Path,
+        args: &[String],
+        stdin: &str,
+    ) -> Result<(bool, serde_json::Value)> {
+        use tokio::io::AsyncWriteExt;
+        let mut command = Command::new(binary);
+        command.args(args).current_dir(&self.folder).env_clear();
+        command.env("PATH", std::env::var("PATH").unwrap_or_default());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.kill_on_drop(true).spawn()?;
+        if let Some(mut input) = child.stdin.take() {
+            // A command that reads nothing may have ended.
+            let _ = input.write_all(stdin.as_bytes()).await;
+        }
+        let output = child.wait_with_output().await?;
+        let printed = String::from_utf8_lossy(&output.stdout);
+        if !matches!(output.status.code(), Some(0 | 1)) {
+            let told = String::from_utf8_lossy(&output.stderr);
+            bail!("crs {args:?} ended with {}: {printed}{told}", output.status);
+        }
+        let answer = serde_json::from_str(&printed).with_context(|| printed.into_owned())?;
+        Ok((output.status.success(), answer))
     }
 
     /// Whether the process still runs.

@@ -8,6 +8,7 @@
 //! | `${iso:+60}` `${ms:-5}` `${s:+3600}` `${rfc:+60}` | now plus seconds, in four spellings |
 //! | `${day:-1}` `${utcday}` `${month}` `${hour}` `${minute}` `${week:1-0}` | calendar parts of keys |
 //! | `${resethour}` | Unix seconds of the next full hour but one |
+//! | `${got:NAME}` | what an operation kept under the name |
 //! | `${repeat:200:ab}` | the text so many times |
 
 use anyhow::{Context, Result, bail};
@@ -176,6 +177,8 @@ impl Run<'_> {
                 let start = self.calendar.week_start(self.now_ms, day.parse()?, hour.parse()?);
                 self.calendar.format(start, "%Y-%m-%dT%H")
             }
+            // Known once an operation was carried out.
+            "got" => format!("${{got:{argument}}}"),
             "repeat" => {
                 let (count, unit) = argument.split_once(':').context("repeat:N:text")?;
                 unit.repeat(count.parse()?)

@@ -111,6 +111,22 @@ impl World {
         Ok(Self { outside, redis, vault, port, baseline, service: None, _server: None })
     }
 
+    /// The binary, when the service is `crs`.
+    pub fn binary(&self) -> Option<&std::path::PathBuf> {
+        self.service.as_ref().and_then(Service::binary)
+    }
+
+    /// Runs a command of `crs` beside the service.
+    pub async fn command(
+        &self,
+        binary: &std::path::Path,
+        args: &[String],
+        stdin: &str,
+    ) -> Result<(bool, serde_json::Value)> {
+        let service = self.service.as_ref().ok_or_else(|| anyhow::anyhow!("no service of ours"))?;
+        service.command(binary, args, stdin).await
+    }
+
     /// Whether the service still runs; one that we do not own is taken to.
     pub fn alive(&mut self) -> bool {
         self.service.as_mut().is_none_or(Service::alive)

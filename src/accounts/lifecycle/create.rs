@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     AccountAdmin,
-    form::{self, Body, Grouping, Record, bedrock, claude, console, console::Flavour},
+    form::{Body, Grouping, Record, bedrock, claude, console, console::Flavour},
     label, members, shared_set,
 };
 use crate::{
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn the_platform_is_the_records_own() {
-        let record: form::Record = vec![("id", "a".into()), ("platform", "claude".into())];
+        let record: Record = vec![("id", "a".into()), ("platform", "claude".into())];
         assert_eq!(platform_of(&record), "claude");
     }
 }

@@ -37,6 +37,7 @@ use crate::{
     upstream::Sender,
 };
 
+pub use login::Login;
 pub use view::Shown;
 
 /// Frees the API keys that are bound to an account which is deleted.

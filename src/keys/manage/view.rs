@@ -36,7 +36,14 @@ pub(super) fn made(fields: &[(&'static str, String)], body: &form::Body, plain: 
         fields.iter().find(|(field, _)| *field == name).map_or("", |(_, value)| value.as_str())
     };
     let whole = |name: &str| number::parse_int(text(name)).map_or(Value::Null, Value::from);
-    let amount = |name: &str| number::parse_float(text(name)).map_or(Value::Null, number::json);
+    // Empty counts as 0 where a number is read with an alternative.
+    let or_zero = |name: &str| match text(name) {
+        "" => "0",
+        own => own,
+    };
+    let amount = |name: &str| number::parse_float(or_zero(name)).map_or(Value::Null, number::json);
+    let whole_or_zero =
+        |name: &str| number::parse_int(or_zero(name)).map_or(Value::Null, Value::from);
     let flag = |name: &str| text(name) == "true";
     let json = |name: &str| serde_json::from_str::<Value>(text(name)).unwrap_or_default();
     let granted = Permissions::parse(text("permissions"));
@@ -51,8 +58,8 @@ pub(super) fn made(fields: &[(&'static str, String)], body: &form::Body, plain: 
         "description": described,
         "tokenLimit": whole("tokenLimit"),
         "concurrencyLimit": whole("concurrencyLimit"),
-        "rateLimitWindow": whole("rateLimitWindow"),
-        "rateLimitRequests": whole("rateLimitRequests"),
+        "rateLimitWindow": whole_or_zero("rateLimitWindow"),
+        "rateLimitRequests": whole_or_zero("rateLimitRequests"),
         "rateLimitCost": amount("rateLimitCost"),
         "isActive": true,
         "claudeAccountId": text("claudeAccountId"),
@@ -71,7 +78,7 @@ pub(super) fn made(fields: &[(&'static str, String)], body: &form::Body, plain: 
         "totalCostLimit": amount("totalCostLimit"),
         "weeklyOpusCostLimit": amount("weeklyOpusCostLimit"),
         "tags": json("tags"),
-        "activationDays": whole("activationDays"),
+        "activationDays": whole_or_zero("activationDays"),
         "activationUnit": text("activationUnit"),
         "expirationMode": text("expirationMode"),
         "isActivated": flag("isActivated"),

@@ -1,0 +1,128 @@
+//! Administration of keys and accounts put together for one command: its own connections, no listener.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use compat::{
+    account_state::UsageCost,
+    clock::{Clock, LocalCalendar},
+    crypto::Vault,
+    keys::AccountKind,
+    pool::{AccountPool, DayUsage},
+    store::{RedisStore, Store},
+    write_behind::WriteBehind,
+};
+use futures_util::{FutureExt, future::BoxFuture};
+use tokio_util::task::TaskTracker;
+
+use super::settings;
+use crate::{
+    accounts::{
+        AccountPorts, Accounts,
+        lifecycle::{AccountAdmin, AdminPorts, Bindings},
+    },
+    config::Config,
+    domain::LogAnomalies,
+    keys::manage::{KeyAdmin, KeyAdminSettings},
+    upstream::HttpSender,
+};
+
+/// Longest that one Redis call may take here: an operator can wait.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// When a change is looked at again: a stale write of the Node service follows within moments.
+const LOOKS_MS: [u64; 3] = [40, 120, 300];
+
+/// Keys and accounts as an operator handles them.
+pub struct Administration {
+    /// API keys.
+    pub keys: KeyAdmin,
+    /// Upstream accounts.
+    pub accounts: AccountAdmin,
+    at_work: Accounts,
+    tasks: TaskTracker,
+}
+
+impl Administration {
+    /// Opens what the settings point to and asks Redis whether it is there.
+    ///
+    /// # Errors
+    /// Settings that cannot be used, or no Redis.
+    pub async fn open(config: &Config) -> anyhow::Result<Self> {
+        let redis = compat::store::RedisConfig {
+            timeout: config.redis.timeout.max(PATIENCE),
+            ..settings::redis_config(config)
+        };
+        let store = RedisStore::open(&redis)?;
+        store.ping().await.context("Redis does not answer")?;
+        let store: Arc<dyn Store> = Arc::new(store);
+        let sender = Arc::new(HttpSender::new(settings::sender_settings(config)?)?);
+        let clock = Clock::system();
+        let vault = Vault::new(config.security.encryption_key.expose());
+        let calendar = LocalCalendar::new(i64::from(config.time.offset_hours));
+        let (writes, writer) = WriteBehind::new(Arc::clone(&store));
+        let tasks = TaskTracker::new();
+        tasks.spawn(writer);
+        let pool = AccountPool::new(Arc::clone(&store), clock.clone(), calendar, vault.clone());
+        let anomalies = Arc::new(LogAnomalies);
+        let at_work = Accounts::new(
+            AccountPorts {
+                store: Arc::clone(&store),
+                pool: Arc::new(pool),
+                writes,
+                sender: sender.clone(),
+                vault: vault.clone(),
+                clock: clock.clone(),
+                calendar,
+                prices: Arc::new(NoPrices),
+                anomalies: anomalies.clone(),
+            },
+            settings::account_rules(config),
+        );
+        let looks: Vec<Duration> = LOOKS_MS.into_iter().map(Duration::from_millis).collect();
+        let keys = KeyAdmin::new(
+            Arc::clone(&store),
+            clock.clone(),
+            KeyAdminSettings {
+                prefix: config.security.api_key_prefix.clone(),
+                encryption_key: config.security.encryption_key.clone(),
+                looks: looks.clone(),
+            },
+        );
+        let accounts = AccountAdmin::new(AdminPorts {
+            accounts: at_work.clone(),
+            store,
+            sender,
+            vault,
+            clock,
+            calendar,
+            bindings: Arc::new(KeyBindings(keys.clone())),
+            anomalies,
+            looks,
+        });
+        Ok(Self { keys, accounts, at_work, tasks })
+    }
+
+    /// Sends what is queued and ends.
+    pub async fn close(self) {
+        self.at_work.drain().await;
+        self.tasks.close();
+    }
+}
+
+/// Deleting an account frees the keys bound to it.
+struct KeyBindings(KeyAdmin);
+
+impl Bindings for KeyBindings {
+    fn unbind<'a>(&'a self, kind: AccountKind, account_id: &'a str) -> BoxFuture<'a, usize> {
+        self.0.unbind(kind, account_id).boxed()
+    }
+}
+
+/// Commands settle no requests, so that no quota is ever spent here.
+struct NoPrices;
+
+impl UsageCost for NoPrices {
+    fn cost(&self, _usage: &DayUsage) -> f64 {
+        0.0
+    }
+}

@@ -1,0 +1,329 @@
+//! `crs accounts`: making, changing, testing and deleting upstream accounts.
+
+mod add;
+mod fields;
+mod show;
+
+use std::path::Path;
+
+use clap::{Args, Subcommand, ValueEnum};
+use compat::pool::Kind;
+use serde_json::{Value, json};
+use tokio::runtime::Builder;
+
+use super::{Output, input, output::Stopped};
+use crate::{
+    accounts::lifecycle::{AccountAdmin, Login, Shown},
+    app::Administration,
+    config::Config,
+};
+use fields::Fields;
+
+/// Arguments of `crs accounts`.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+/// Kinds of account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum KindName {
+    /// Claude with OAuth or a setup token.
+    #[value(alias = "claude-official", alias = "official")]
+    Claude,
+    /// Anthropic-compatible provider with an API key.
+    #[value(alias = "claude-console")]
+    Console,
+    /// Claude Code Router.
+    Ccr,
+    /// AWS Bedrock.
+    Bedrock,
+}
+
+impl KindName {
+    fn kind(self) -> Kind {
+        match self {
+            Self::Claude => Kind::Official,
+            Self::Console => Kind::Console,
+            Self::Ccr => Kind::Ccr,
+            Self::Bedrock => Kind::Bedrock,
+        }
+    }
+}
+
+/// One account.
+#[derive(Debug, Args)]
+struct Which {
+    /// Id or name.
+    account: String,
+    /// Its kind; ACCOUNT is the id then, and is not looked for.
+    #[arg(long)]
+    kind: Option<KindName>,
+}
+
+impl Which {
+    async fn find(&self, accounts: &AccountAdmin) -> Result<(Kind, String), Stopped> {
+        if let Some(kind) = self.kind {
+            return Ok((kind.kind(), self.account.clone()));
+        }
+        let shown = accounts.find(&self.account, &Kind::ALL).await?;
+        Ok((shown.kind, shown.text("id").to_owned()))
+    }
+
+    async fn official(&self, accounts: &AccountAdmin) -> Result<String, Stopped> {
+        match self.kind {
+            Some(KindName::Claude) => Ok(self.account.clone()),
+            _ => {
+                let shown = accounts.find(&self.account, &[Kind::Official]).await?;
+                Ok(shown.text("id").to_owned())
+            }
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List accounts.
+    List {
+        /// Only this kind.
+        kind: Option<KindName>,
+    },
+    /// Show everything about an account but its secrets.
+    Show(Which),
+    /// Add an account.
+    ///
+    /// For Claude: without further options prints a link, waits for the code that the vendor shows, and
+    /// adds the account. In scripts, `crs accounts authorize` prints the link and a session, and
+    /// --session with --code ends it.
+    #[command(after_help = "Fields not named here: --set FIELD=VALUE, or --body FILE with a JSON \
+                            object in the admin API's form.")]
+    Add(Box<add::Arguments>),
+    /// Print a link to log in with, and the session that ends it within ten minutes.
+    Authorize {
+        /// For a setup token: inference only, good for a year.
+        #[arg(long)]
+        setup_token: bool,
+        /// Proxy for the exchange: JSON without a password, @FILE, or - for standard input.
+        #[arg(long)]
+        proxy: Option<String>,
+    },
+    /// Change an account.
+    Edit {
+        #[command(flatten)]
+        which: Which,
+        /// New name.
+        #[arg(long)]
+        name: Option<String>,
+        #[command(flatten)]
+        fields: Box<Fields>,
+    },
+    /// Take an account into use.
+    Enable(Which),
+    /// Take an account out of use.
+    Disable(Which),
+    /// Close an account to the scheduler; what runs goes on.
+    Pause(Which),
+    /// Open an account to the scheduler again.
+    Resume(Which),
+    /// End every fault an account is in: limits, cool-downs, stops.
+    Reset(Which),
+    /// Exchange the refresh token of a Claude account now.
+    Refresh(Which),
+    /// Ask for the plan of a Claude account.
+    Profile {
+        /// Id or name; all accounts when left out.
+        account: Option<String>,
+    },
+    /// Ask how much of the five-hour and weekly windows of Claude accounts is used.
+    Usage {
+        /// Id or name; all accounts when left out.
+        account: Option<String>,
+    },
+    /// Start the day of the quota of console and CCR accounts anew.
+    ResetUsage(Which),
+    /// Delete an account; keys bound to it use the shared pool from then on.
+    Remove {
+        #[command(flatten)]
+        which: Which,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Groups of accounts.
+    Groups {
+        #[command(subcommand)]
+        action: Option<GroupAction>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum GroupAction {
+    /// Make a group.
+    Add {
+        /// Name.
+        name: String,
+        /// claude, gemini, openai or droid.
+        #[arg(long, default_value = "claude")]
+        platform: String,
+        /// What it is for.
+        #[arg(long, default_value = "")]
+        description: String,
+    },
+    /// Rename or describe a group.
+    Edit {
+        /// Id.
+        group: String,
+        /// New name.
+        #[arg(long)]
+        name: Option<String>,
+        /// What it is for.
+        #[arg(long)]
+        description: Option<String>,
+    },
+    /// Delete an empty group.
+    Remove {
+        /// Id.
+        group: String,
+    },
+}
+
+/// Carries the command out; `Ok(1)` when it was declined.
+///
+/// # Errors
+/// Settings that cannot be used, no Redis, input that cannot be read.
+pub(super) fn run(dir: &Path, arguments: Arguments, output: &Output) -> anyhow::Result<u8> {
+    let config = Config::read(dir)?;
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let administration = Administration::open(&config).await?;
+        let done = act(&administration.accounts, arguments.action, output).await;
+        administration.close().await;
+        output.finish(done, show::answer)
+    })
+}
+
+async fn act(accounts: &AccountAdmin, action: Action, output: &Output) -> Result<Value, Stopped> {
+    Ok(match action {
+        Action::List { kind } => {
+            let kinds = kind.map_or(Kind::ALL.to_vec(), |kind| vec![kind.kind()]);
+            let shown = accounts.list(&kinds).await?;
+            json!({ "success": true, "data": shown.iter().map(item).collect::<Vec<_>>() })
+        }
+        Action::Show(which) => {
+            let kinds = which.kind.map_or(Kind::ALL.to_vec(), |kind| vec![kind.kind()]);
+            let shown = accounts.find(&which.account, &kinds).await?;
+            json!({ "success": true, "data": item(&shown) })
+        }
+        Action::Add(arguments) => add::run(accounts, *arguments, output).await?,
+        Action::Authorize { setup_token, proxy } => {
+            let login = if setup_token { Login::SetupToken } else { Login::Full };
+            let mut body = json!({});
+            if let Some(proxy) = proxy {
+                body["proxy"] = input::proxy(&proxy)?;
+            }
+            accounts.begin_login(login, &body).await?
+        }
+        Action::Edit { which, name, fields } => {
+            let (kind, id) = which.find(accounts).await?;
+            let mut body = fields.body()?;
+            body.extend(name.map(|name| ("name".to_owned(), name.into())));
+            accounts.update(kind, &id, &Value::Object(body)).await?
+        }
+        Action::Enable(which) => {
+            let (kind, id) = which.find(accounts).await?;
+            accounts.set_active(kind, &id, Some(true)).await?
+        }
+        Action::Disable(which) => {
+            let (kind, id) = which.find(accounts).await?;
+            accounts.set_active(kind, &id, Some(false)).await?
+        }
+        Action::Pause(which) => {
+            let (kind, id) = which.find(accounts).await?;
+            accounts.set_schedulable(kind, &id, Some(false)).await?
+        }
+        Action::Resume(which) => {
+            let (kind, id) = which.find(accounts).await?;
+            accounts.set_schedulable(kind, &id, Some(true)).await?
+        }
+        Action::Reset(which) => {
+            let (kind, id) = which.find(accounts).await?;
+            accounts.reset_status(kind, &id).await?
+        }
+        Action::Refresh(which) => {
+            let mut answer = accounts.refresh(&which.official(accounts).await?).await?;
+            // The token is for the relay alone.
+            if let Some(data) = answer.get_mut("data").and_then(Value::as_object_mut) {
+                data.shift_remove("accessToken");
+            }
+            answer
+        }
+        Action::Profile { account: Some(account) } => {
+            let id = Which { account, kind: None }.official(accounts).await?;
+            accounts.update_profile(&id).await?
+        }
+        Action::Profile { account: None } => accounts.update_all_profiles().await?,
+        Action::Usage { account } => {
+            let id = match account {
+                Some(account) => Some(Which { account, kind: None }.official(accounts).await?),
+                None => None,
+            };
+            accounts.usage(id.as_deref()).await?
+        }
+        Action::ResetUsage(which) => {
+            let (kind, id) = which.find(accounts).await?;
+            accounts.reset_usage(kind, &id).await?
+        }
+        Action::Remove { which, yes } => {
+            let (kind, id) = which.find(accounts).await?;
+            confirm(&which.account, yes)?;
+            accounts.delete(kind, &id).await?
+        }
+        Action::Groups { action: None } => accounts.list_groups(None).await?,
+        Action::Groups { action: Some(GroupAction::Add { name, platform, description }) } => {
+            let body = json!({ "name": name, "platform": platform, "description": description });
+            accounts.create_group(&body).await?
+        }
+        Action::Groups { action: Some(GroupAction::Edit { group, name, description }) } => {
+            let mut body = json!({});
+            if let Some(name) = name {
+                body["name"] = name.into();
+            }
+            if let Some(description) = description {
+                body["description"] = description.into();
+            }
+            accounts.update_group(&group, &body).await?
+        }
+        Action::Groups { action: Some(GroupAction::Remove { group }) } => {
+            accounts.delete_group(&group).await?
+        }
+    })
+}
+
+/// A listed account with its kind under the name that commands take.
+fn item(shown: &Shown) -> Value {
+    let mut item = shown.item.clone();
+    let kind = match shown.kind {
+        Kind::Official => "claude",
+        Kind::Console => "console",
+        Kind::Ccr => "ccr",
+        Kind::Bedrock => "bedrock",
+    };
+    item["kind"] = kind.into();
+    if let Some(password) = item.pointer_mut("/proxy/password") {
+        *password = "***".into();
+    }
+    item
+}
+
+/// People are asked before something is deleted; scripts say --yes.
+fn confirm(account: &str, yes: bool) -> anyhow::Result<()> {
+    if yes {
+        return Ok(());
+    }
+    match input::ask(&format!("Delete the account {account}? [y/N]"))? {
+        Some(answer) if matches!(answer.as_str(), "y" | "Y" | "yes") => Ok(()),
+        Some(_) => anyhow::bail!("not deleted"),
+        None => anyhow::bail!("say --yes to delete without being asked"),
+    }
+}

@@ -1,0 +1,104 @@
+//! Accounts as people read them.
+
+use serde_json::Value;
+
+use super::super::Output;
+
+/// Shows an answer of the admin API.
+pub(super) fn answer(answer: &Value, output: &Output) {
+    let Some(data) = answer.get("data") else {
+        let switched = [("isActive", "in use", "out of use"), ("schedulable", "open", "paused")];
+        for (name, on, off) in switched {
+            if let Some(to) = answer.get(name) {
+                output.line(if *to == true { on } else { off });
+                return;
+            }
+        }
+        output.line(answer.get("message").and_then(Value::as_str).unwrap_or("Done."));
+        return;
+    };
+    match data {
+        Value::Array(items) if items.iter().any(|item| item.get("memberCount").is_some()) => {
+            items.iter().for_each(|item| group(item, output));
+        }
+        Value::Array(items) => list(items, output),
+        Value::Object(_) if data.get("authUrl").is_some() => {
+            output.line("Open this link, log in and allow access:");
+            output.line("");
+            output.line(text(data, "authUrl"));
+            output.line("");
+            output.line(&format!(
+                "Then: crs accounts add claude --name NAME --session {} --code FILE",
+                text(data, "sessionId")
+            ));
+        }
+        Value::Object(_) => one(data, output, ""),
+        _ => output.line("Done."),
+    }
+}
+
+fn list(items: &[Value], output: &Output) {
+    if items.is_empty() {
+        output.line("None.");
+    }
+    for item in items {
+        let mut state: Vec<&str> = Vec::new();
+        state.push(match text(item, "status") {
+            _ if item["isActive"] == false => "off",
+            "" => "active",
+            status => status,
+        });
+        if item["schedulable"] == false {
+            state.push("paused");
+        }
+        let limited = item.pointer("/rateLimitStatus/isRateLimited");
+        if limited.or(item.pointer("/rateLimitInfo/isRateLimited")) == Some(&Value::Bool(true)) {
+            state.push("limited");
+        }
+        output.line(&format!(
+            "{}  {:<7}  {:<18}  {}  (priority {}, {})",
+            text(item, "id"),
+            text(item, "kind"),
+            state.join(", "),
+            text(item, "name"),
+            item["priority"],
+            text(item, "accountType")
+        ));
+    }
+}
+
+fn group(item: &Value, output: &Output) {
+    output.line(&format!(
+        "{}  {:<7}  {}  ({} accounts)",
+        text(item, "id"),
+        text(item, "platform"),
+        text(item, "name"),
+        item["memberCount"]
+    ));
+}
+
+fn one(item: &Value, output: &Output, before: &str) {
+    for (name, value) in item.as_object().into_iter().flatten() {
+        let name = format!("{before}{name}");
+        match value {
+            Value::Null => {}
+            Value::String(text) if text.is_empty() => {}
+            // A proxy may hold a password.
+            _ if name == "proxy" => output.line(&format!("{name:<38} {}", proxy(value))),
+            Value::Object(members) if !members.is_empty() => {
+                one(value, output, &format!("{name}."));
+            }
+            Value::String(text) => output.line(&format!("{name:<38} {text}")),
+            other => output.line(&format!("{name:<38} {other}")),
+        }
+    }
+}
+
+fn proxy(value: &Value) -> String {
+    let part = |name: &str| compat::js::field(value.get(name));
+    format!("{}://{}:{}", part("type"), part("host"), part("port"))
+}
+
+fn text<'a>(item: &'a Value, name: &str) -> &'a str {
+    item.get(name).and_then(Value::as_str).unwrap_or_default()
+}
