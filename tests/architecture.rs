@@ -35,7 +35,7 @@ const ALLOWED: [(&str, &[&str]); 18] = [
             "compat",
         ],
     ),
-    ("accounts", &["platform", "upstream", "compat", "config"]),
+    ("accounts", &["platform", "upstream", "wire", "compat", "config"]),
     ("schedule", &["compat", "config"]),
     ("keys", &["compat", "config"]),
     ("billing", &["compat", "config"]),

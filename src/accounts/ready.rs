@@ -193,7 +193,7 @@ pub(super) fn expires_soon(entry: &Entry, now_ms: i64) -> bool {
 }
 
 /// `account_uuid` of the record's `extInfo`.
-fn account_uuid(ext_info: &str) -> Option<String> {
+pub(super) fn account_uuid(ext_info: &str) -> Option<String> {
     let info: Value = serde_json::from_str(ext_info).ok()?;
     let uuid = info.get("account_uuid")?.as_str()?.trim();
     (!uuid.is_empty()).then(|| uuid.to_owned())

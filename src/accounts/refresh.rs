@@ -344,7 +344,7 @@ impl Accounts {
 }
 
 /// The HTTP library of the legacy service names its own limit.
-fn timed(error: SendError, limit: Duration) -> SendError {
+pub(super) fn timed(error: SendError, limit: Duration) -> SendError {
     match error.kind {
         SendErrorKind::IdleTimeout => {
             let text = format!("timeout of {}ms exceeded", limit.as_millis());

@@ -98,6 +98,8 @@ impl Administration {
             bindings: Arc::new(KeyBindings(keys.clone())),
             anomalies,
             looks,
+            request_timeout: config.claude.request_timeout,
+            api_version: config.claude.api_version.clone(),
         });
         Ok(Self { keys, accounts, at_work, tasks })
     }

@@ -29,6 +29,9 @@ pub struct Rule {
     pub with: String,
     /// Why two correct runs may differ here.
     pub why: String,
+    /// Glob over names of scenarios; all when left out.
+    #[serde(default)]
+    pub scenario: Option<String>,
 }
 
 /// Rules ready for use.
@@ -46,6 +49,13 @@ impl Rules {
             Ok((rule, regex))
         });
         Ok(Self(compiled.collect::<Result<_>>()?))
+    }
+
+    /// The rules that hold in one scenario.
+    pub fn of(&self, scenario: &str) -> Self {
+        let holds =
+            |rule: &Rule| rule.scenario.as_ref().is_none_or(|pattern| glob(pattern, scenario));
+        Self(self.0.iter().filter(|(rule, _)| holds(rule)).cloned().collect())
     }
 }
 

@@ -116,9 +116,22 @@ pub async fn run(
     }
     let mut shown = json!({ "done": done });
     if operate.answer {
+        let mut answer = answer;
+        leave_out(&mut answer, &operate.without);
         shown["answer"] = answer;
     }
     Ok(json!({ "operation": shown }))
+}
+
+fn leave_out(value: &mut Value, names: &[String]) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| leave_out(item, names)),
+        Value::Object(members) => {
+            members.retain(|name, _| !names.contains(name));
+            members.values_mut().for_each(|item| leave_out(item, names));
+        }
+        _ => {}
+    }
 }
 
 async fn ask_legacy(

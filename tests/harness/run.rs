@@ -65,7 +65,8 @@ async fn play(world: &mut World, run: &Run<'_>, source: &Source, rules: &Rules) 
 
     let mut names = names(world, run, &scenario);
     names.extend(kept.names(run));
-    let normal = Normal::new(rules, run.calendar, (run.now_ms, end_ms), names)?;
+    let rules = rules.of(&source.name);
+    let normal = Normal::new(&rules, run.calendar, (run.now_ms, end_ms), names)?;
     let render = |key: &str, field: &str, bytes: &[u8]| render(run, key, field, bytes);
     let change = snapshot::change(&before, &after, &render);
     let mut received = world.outside.standin.received();

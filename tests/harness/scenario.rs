@@ -93,6 +93,9 @@ pub struct Operate {
     /// Whether the answers are compared; else only whether it was done.
     #[serde(default = "yes")]
     pub answer: bool,
+    /// Members that are left out of both answers, wherever they stand.
+    #[serde(default)]
+    pub without: Vec<String>,
 }
 
 /// One request to the legacy admin API, as its administrator.

@@ -13,6 +13,7 @@ mod form;
 mod groups;
 mod login;
 mod poll;
+mod probe;
 mod refresh;
 mod state;
 mod update;
@@ -38,6 +39,7 @@ use crate::{
 };
 
 pub use login::Login;
+pub use probe::{DEFAULT_MODEL, Told};
 pub use view::Shown;
 
 /// Frees the API keys that are bound to an account which is deleted.
@@ -66,6 +68,10 @@ pub struct AdminPorts {
     pub anomalies: Arc<dyn AnomalySink>,
     /// Pauses after which a change is looked at again, see [`compat::hold`].
     pub looks: Vec<Duration>,
+    /// Longest silence of a vendor during a test (`REQUEST_TIMEOUT`).
+    pub request_timeout: Duration,
+    /// `CLAUDE_API_VERSION`.
+    pub api_version: String,
 }
 
 /// Administration of accounts. Cheap to clone.

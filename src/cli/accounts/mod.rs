@@ -3,6 +3,7 @@
 mod add;
 mod fields;
 mod show;
+mod trial;
 
 use std::path::Path;
 
@@ -130,6 +131,14 @@ enum Action {
     Reset(Which),
     /// Exchange the refresh token of a Claude account now.
     Refresh(Which),
+    /// Make one small request with an account's credentials and show the answer.
+    Test {
+        #[command(flatten)]
+        which: Which,
+        /// Model to ask for.
+        #[arg(long)]
+        model: Option<String>,
+    },
     /// Ask for the plan of a Claude account.
     Profile {
         /// Id or name; all accounts when left out.
@@ -257,6 +266,9 @@ async fn act(accounts: &AccountAdmin, action: Action, output: &Output) -> Result
                 data.shift_remove("accessToken");
             }
             answer
+        }
+        Action::Test { which, model } => {
+            trial::run(accounts, &which, model.as_deref(), output).await?
         }
         Action::Profile { account: Some(account) } => {
             let id = Which { account, kind: None }.official(accounts).await?;

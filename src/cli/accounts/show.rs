@@ -6,6 +6,10 @@ use super::super::Output;
 
 /// Shows an answer of the admin API.
 pub(super) fn answer(answer: &Value, output: &Output) {
+    if answer.get("events").is_some() {
+        // A test has told already.
+        return;
+    }
     let Some(data) = answer.get("data") else {
         let switched = [("isActive", "in use", "out of use"), ("schedulable", "open", "paused")];
         for (name, on, off) in switched {

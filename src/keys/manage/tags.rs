@@ -42,7 +42,7 @@ impl KeyAdmin {
         // A list that was never made.
         let records = self.records().await?;
         let carried = records.iter().filter(|record| !record.is("isDeleted")).flat_map(tags_of);
-        Ok(carried.map(|tag| js::trim(tag)).filter(|tag| !tag.is_empty()).collect())
+        Ok(carried.map(js::trim).filter(|tag| !tag.is_empty()).collect())
     }
 
     async fn listed_tags(&self) -> Result<Vec<String>, Failure> {

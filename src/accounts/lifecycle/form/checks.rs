@@ -25,7 +25,9 @@ pub(super) fn account_type(body: &Body, known: &[&str], error: &str) -> Result<(
 pub(super) fn priority(body: &Body) -> Result<(), Declined> {
     let Some(sent) = body.get("priority") else { return Ok(()) };
     let number = js::number(Some(sent));
-    require(!(number < 1.0 || number > 100.0), "Priority must be between 1 and 100")
+    // What is no number is neither too low nor too high.
+    let fine = number.is_nan() || (1.0..=100.0).contains(&number);
+    require(fine, "Priority must be between 1 and 100")
 }
 
 /// The old name of the subscription's end stands for the new one.
