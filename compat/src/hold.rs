@@ -70,11 +70,14 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::{clock::Clock, memory::Memory};
+    use crate::{
+        clock::Clock,
+        memory::{EmptyBase, Memory},
+    };
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn an_undone_switch_is_thrown_again() {
-        let store = Memory::new(Arc::new(NoKeys), Clock::manual(0));
+        let store = Memory::new(Arc::new(EmptyBase), Clock::manual(0));
         let set = |value: &str| Cmd::new("HSET").arg("apikey:k").arg("isActive").arg(value);
         let before = Fields::from_iter([("isActive".to_owned(), "true".to_owned())]);
         let patch = Patch::new().set("isActive", "false");
@@ -83,7 +86,7 @@ mod tests {
         // The stale write of another process.
         store.run(set("true").into()).await.unwrap();
         let held = Held { key: "apikey:k", patch: &patch, before: &before, also: &[] };
-        let pauses = [Duration::from_millis(50), Duration::from_millis(200)];
+        let pauses = [Duration::from_millis(1), Duration::from_millis(2)];
         assert_eq!(held.watch(&store, &pauses).await.unwrap(), 1);
         let now = store.run(Cmd::new("HGET").arg("apikey:k").arg("isActive").into()).await.unwrap();
         assert_eq!(now[0].clone().text().unwrap().as_deref(), Some("false"));
