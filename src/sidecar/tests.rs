@@ -145,6 +145,10 @@ impl Observer for Recorder {
         self.tell(format!("> {chunk:?}"));
     }
 
+    fn on_request_end(&mut self) {
+        self.tell("> whole".to_owned());
+    }
+
     fn on_response_head(&mut self, head: &ResponseHead) {
         self.tell(format!("< {}", head.status()));
     }
@@ -183,13 +187,21 @@ impl Routing for Traced {
     }
 }
 
-const TOLD: [&str; 7] =
-    ["> POST /t?q", "> b\"ab\"", "> b\"cd}\"", "< 200", "< b\"abc\"", "< b\"de\"", "Complete"];
+const TOLD: [&str; 8] = [
+    "> POST /t?q",
+    "> b\"ab\"",
+    "> b\"cd}\"",
+    "> whole",
+    "< 200",
+    "< b\"abc\"",
+    "< b\"de\"",
+    "Complete",
+];
 
 #[rstest]
 #[tokio::test]
 async fn an_observer_sees_payload_and_cannot_touch_it(
-    #[values(0, 1, 2, 3, 4, 5, 6, 100, 1000)] panics_at: usize,
+    #[values(0, 1, 2, 3, 4, 5, 6, 7, 100, 1000)] panics_at: usize,
 ) {
     let told: Arc<Mutex<Vec<String>>> = Arc::default();
     let routing = Arc::new(Traced { told: Arc::clone(&told), panics_at });

@@ -29,6 +29,8 @@ pub trait Observer: Send {
     fn on_request_head(&mut self, head: &RequestHead);
     /// Payload of the request, without chunk framing.
     fn on_request_chunk(&mut self, chunk: Bytes);
+    /// The request came whole; not called for one that broke off, has broken framing, or was answered first.
+    fn on_request_end(&mut self);
     /// The answer's head as Node sent it.
     fn on_response_head(&mut self, head: &ResponseHead);
     /// Payload of the answer, without chunk framing.

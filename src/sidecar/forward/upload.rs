@@ -95,6 +95,9 @@ pub(super) async fn upload(
     }
     // Node that does not read may still answer; its answer ends the exchange either way.
     shared.sent.store(track.is_done(), Ordering::Relaxed);
+    if track.is_done() {
+        shared.observed.lock().tell(|observer| observer.on_request_end());
+    }
     shared.turn(true);
     if buffer.is_empty() {
         // Open streams cost little.

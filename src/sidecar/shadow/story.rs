@@ -45,6 +45,10 @@ pub fn control(
         let why = "another request changed the account's token meanwhile".to_owned();
         observation.gaps.push(Gap { plane: Some(Plane::UpstreamRequest), why });
     }
+    if trace.is_some_and(hour_turned) {
+        let why = "the hour changed while Node wrote".to_owned();
+        observation.gaps.push(Gap { plane: Some(Plane::Effects), why });
+    }
     if seen.client_left {
         for plane in [Plane::ResponseBody, Plane::Effects] {
             let why = "the client left in the middle".to_owned();
@@ -210,6 +214,18 @@ pub fn opened(mut effects: Value, seals: &dyn Seals) -> Value {
     effects
 }
 
+/// Whether Node may have booked the request in a later hour than the second run, whose clock stands at the
+/// end of the vendor's answer.
+#[expect(clippy::cast_possible_truncation, reason = "epoch milliseconds")]
+fn hour_turned(trace: &NodeTrace) -> bool {
+    const HOUR_MS: i64 = 3_600_000;
+    let ended = trace.exchanges.iter().map(|exchange| exchange.ended_ms).max();
+    let wrote = trace.commands.iter().map(|command| command.ms as i64).max();
+    ended.filter(|ended| *ended > 0).zip(wrote).is_some_and(|(ended, wrote)| {
+        wrote > ended && wrote.div_euclid(HOUR_MS) != ended.div_euclid(HOUR_MS)
+    })
+}
+
 fn exchange(exchange: &Exchange) -> UpstreamExchange {
     UpstreamExchange {
         method: exchange.request.method.clone(),
@@ -273,5 +289,25 @@ pub fn joined(pieces: &[Bytes]) -> Bytes {
     match pieces {
         [one] => one.clone(),
         pieces => pieces.concat().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sidecar::tap::Command;
+
+    #[test]
+    fn an_hour_that_turns_between_the_answer_and_its_booking_is_noticed() {
+        let turned = |ended_ms, ms| {
+            let exchanges = vec![Exchange { ended_ms, ..Exchange::default() }];
+            let commands = vec![Command { ms, words: Vec::new(), reply: None }];
+            hour_turned(&NodeTrace { commands, exchanges, ..NodeTrace::default() })
+        };
+        assert!(turned(7_199_990, 7_200_010.5));
+        assert!(!turned(7_200_000, 7_200_010.5));
+        assert!(!turned(7_199_000, 7_199_900.0));
+        assert!(!turned(7_200_010, 7_199_900.0), "the last command came before the end");
+        assert!(!turned(0, 7_200_010.5), "no end is known");
     }
 }

@@ -29,6 +29,8 @@ struct Watch {
     head: Option<(u16, Headers, u64)>,
     answer: Vec<Bytes>,
     answered: usize,
+    /// The request came whole.
+    whole: bool,
     /// Why this will not be compared, once that is sure.
     given_up: Option<&'static str>,
 }
@@ -64,6 +66,7 @@ impl Shadow {
             head: None,
             answer: Vec::new(),
             answered: 0,
+            whole: false,
             given_up: None,
             expected,
         };
@@ -107,6 +110,10 @@ impl Observer for Watch {
         }
     }
 
+    fn on_request_end(&mut self) {
+        self.whole = true;
+    }
+
     fn on_response_head(&mut self, head: &ResponseHead) {
         let headers = head.headers().map(|(name, value)| pair(name, value)).collect();
         self.head = Some((head.status(), headers, micros(self.started)));
@@ -132,6 +139,9 @@ impl Observer for Watch {
             End::Complete | End::ClientLeft | End::Cut => {}
             End::Failed => return self.shadow.drop_one("no answer from Node"),
             End::Upgraded => return self.shadow.drop_one("another protocol"),
+        }
+        if !self.whole {
+            return self.shadow.drop_one("request not whole");
         }
         let total_us = micros(self.started);
         let mut request = std::mem::take(&mut self.request);
