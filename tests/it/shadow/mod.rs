@@ -5,6 +5,7 @@ mod clean;
 mod concurrent;
 mod faults;
 mod passthrough;
+mod real;
 mod watch;
 
 use std::{
@@ -52,8 +53,24 @@ impl Stage {
         Self::on(place, redis_port, &[]).await
     }
 
+    /// With the real service, installed in a folder, in place of the stand-in.
+    pub async fn real(seed: Value, legacy: &Path) -> Self {
+        let place = Place::seeded(seed).await;
+        let redis_port = place.redis_addr().port();
+        Self::with(place, redis_port, &[], Some(legacy)).await
+    }
+
     /// `redis_port`: where `crs` finds Redis; `env` goes on top of its settings.
     pub async fn on(place: Place, redis_port: u16, env: &[(&str, &str)]) -> Self {
+        Self::with(place, redis_port, env, None).await
+    }
+
+    async fn with(
+        place: Place,
+        redis_port: u16,
+        env: &[(&str, &str)],
+        legacy: Option<&Path>,
+    ) -> Self {
         let port = free_port().await.unwrap();
         let url = format!("http://127.0.0.1:{port}");
         let mut all = vec![
@@ -63,7 +80,7 @@ impl Stage {
         ];
         all.extend_from_slice(env);
         let home = Home::new(&place, redis_port, &all);
-        let node = Node::start(&place, &home.folder, port).await;
+        let node = Node::start(&place, &home.folder, port, legacy).await;
         let crs = home.start().await;
         advance(&home.folder).await;
         let stage = Self { crs, home, place, _node: node };
@@ -155,31 +172,47 @@ async fn advance(folder: &Path) {
     assert!(output.status.success(), "{output:?}");
 }
 
-/// The stand-in for the Node service, with the tap.
+/// The stand-in for the Node service, or the service itself, with the tap.
 struct Node {
     child: Child,
 }
 
 impl Node {
-    async fn start(place: &Place, folder: &Path, port: u16) -> Self {
-        let legacy = Path::new(env!("CARGO_MANIFEST_DIR")).join("legacy-node");
-        assert!(
-            legacy.join("node_modules/ioredis").is_dir(),
-            "the stand-in for Node lacks its packages: run `npm ci --prefix legacy-node`"
-        );
+    async fn start(place: &Place, folder: &Path, port: u16, legacy: Option<&Path>) -> Self {
+        let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let own = project.join("legacy-node");
         let log = fs::File::create(folder.join("node.log")).unwrap();
         let socket: PathBuf = folder.join("data/crs/tap.sock");
-        let child = Command::new("node")
-            .arg("--require")
-            .arg(legacy.join("tap.cjs"))
-            .arg(legacy.join("standin/server.cjs"))
-            .current_dir(folder)
+        let mut command = Command::new("node");
+        command.arg("--require").arg(own.join("tap.cjs"));
+        match legacy {
+            Some(installed) => {
+                command.arg("--require").arg(project.join("tests/conform/redirect.cjs"));
+                command.arg("src/app.js").current_dir(installed);
+            }
+            None => {
+                assert!(
+                    own.join("node_modules/ioredis").is_dir(),
+                    "the stand-in for Node lacks its packages: run `npm ci --prefix legacy-node`"
+                );
+                command.arg(own.join("standin/server.cjs")).current_dir(folder);
+            }
+        }
+        let child = command
             .env_clear()
             .env("PATH", std::env::var("PATH").unwrap_or_default())
+            .env("NODE_ENV", "production")
+            .env("HOST", "127.0.0.1")
             .env("PORT", port.to_string())
+            .env("JWT_SECRET", "it-jwt-secret")
+            .env("TRUST_PROXY", "true")
+            .env("REDIS_HOST", "127.0.0.1")
             .env("REDIS_PORT", place.redis_addr().port().to_string())
             .env("ENCRYPTION_KEY", ENCRYPTION_KEY)
             .env("UPSTREAM", format!("http://127.0.0.1:{}", place.outside.standin_port))
+            .env("UPSTREAM_HOST_MAP", place.outside.host_map(&BTreeMap::default()))
+            .env("PRICE_MIRROR_BASE_URL", "http://127.0.0.1:1")
+            .env("LOG_LEVEL", "warn")
             .env("CRS_TAP_SOCKET", socket)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
