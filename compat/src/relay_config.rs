@@ -3,6 +3,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::number::parse_int;
+
 /// Key of the stored JSON.
 pub const KEY: &str = "claude_relay_config";
 
@@ -14,9 +16,12 @@ pub const DEFAULT_BINDING_MESSAGE: &str = "你的本地session已污染，请清
 pub struct RelayConfig {
     /// `claudeCodeOnlyEnabled`.
     pub claude_code_only: bool,
-    /// `globalSessionBindingEnabled`.
+    /// `globalSessionBindingEnabled`, for messages.
     pub session_binding: bool,
-    /// `sessionBindingErrorMessage`.
+    /// The same for token counting, which takes any value that is not falsy.
+    pub session_binding_for_counting: bool,
+    /// `sessionBindingErrorMessage`; where the operator's may not be empty, see
+    /// [`RelayConfig::binding_message`].
     pub session_binding_message: String,
     /// `sessionBindingTtlDays`.
     pub session_binding_ttl_days: f64,
@@ -26,8 +31,8 @@ pub struct RelayConfig {
     pub request_queue: RequestQueue,
     /// `requestDetailCaptureEnabled`.
     pub detail_capture: bool,
-    /// `requestDetailRetentionHours`.
-    pub detail_retention_hours: f64,
+    /// `requestDetailRetentionHours`, read as a whole number; not yet bounded.
+    pub detail_retention_hours: i64,
     /// `requestDetailBodyPreviewEnabled`.
     pub detail_body_preview: bool,
 }
@@ -88,6 +93,14 @@ impl RelayConfig {
         }
     }
 
+    /// The message about a bound session; an empty one is replaced.
+    pub fn binding_message(&self) -> &str {
+        match self.session_binding_message.as_str() {
+            "" => DEFAULT_BINDING_MESSAGE,
+            message => message,
+        }
+    }
+
     fn from_fields(fields: &Map<String, Value>) -> Self {
         let number = |name: &str, default: f64| match fields.get(name) {
             Some(Value::Number(number)) => number.as_f64().unwrap_or(default),
@@ -103,13 +116,19 @@ impl RelayConfig {
             Some(_) => true,
         };
         let strictly = |name: &str| fields.get(name) == Some(&Value::Bool(true));
+        let whole = |name: &str, default: i64| match fields.get(name) {
+            Some(Value::Number(number)) => parse_int(&number.to_string()).unwrap_or(default),
+            Some(Value::String(text)) => parse_int(text).unwrap_or(default),
+            _ => default,
+        };
         let message = match fields.get("sessionBindingErrorMessage") {
-            Some(Value::String(text)) if !text.is_empty() => text.as_str(),
+            Some(Value::String(text)) => text.as_str(),
             _ => DEFAULT_BINDING_MESSAGE,
         };
         Self {
             claude_code_only: strictly("claudeCodeOnlyEnabled"),
-            session_binding: truthy("globalSessionBindingEnabled", false),
+            session_binding: strictly("globalSessionBindingEnabled"),
+            session_binding_for_counting: truthy("globalSessionBindingEnabled", false),
             session_binding_message: message.to_owned(),
             session_binding_ttl_days: number("sessionBindingTtlDays", 1.0),
             user_message_queue: UserMessageQueue {
@@ -127,9 +146,9 @@ impl RelayConfig {
                 health_check: truthy("concurrentRequestQueueHealthCheckEnabled", true),
                 health_threshold: number("concurrentRequestQueueHealthThreshold", 0.8),
             },
-            detail_capture: truthy("requestDetailCaptureEnabled", false),
-            detail_retention_hours: number("requestDetailRetentionHours", 6.0),
-            detail_body_preview: truthy("requestDetailBodyPreviewEnabled", false),
+            detail_capture: strictly("requestDetailCaptureEnabled"),
+            detail_retention_hours: whole("requestDetailRetentionHours", 6),
+            detail_body_preview: strictly("requestDetailBodyPreviewEnabled"),
         }
     }
 }

@@ -1,11 +1,8 @@
 //! From a finished request to the event that is booked.
 
-use compat::{
-    number::parse_int,
-    usage::{
-        CostBreakdown, DetailCapture, KeyRef, Recording, RequestMeta, TokenCounts, UsageEvent,
-        WindowCharge,
-    },
+use compat::usage::{
+    CostBreakdown, DetailCapture, KeyRef, Recording, RequestMeta, TokenCounts, UsageEvent,
+    WindowCharge,
 };
 
 use super::{
@@ -100,7 +97,7 @@ pub struct RequestFacts<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct DetailRequest<'a> {
     /// Retention in hours as stored; brought into 1 to 720.
-    pub retention_hours: f64,
+    pub retention_hours: i64,
     /// Whether a sanitised copy of the request body is kept.
     pub body_preview: bool,
     /// The request body.
@@ -243,10 +240,9 @@ fn meta(request: &RequestFacts<'_>, finished_at_ms: i64) -> RequestMeta {
 }
 
 fn capture(request: &DetailRequest<'_>) -> DetailCapture {
-    let hours = parse_int(&compat::number::js(request.retention_hours)).unwrap_or(6);
     let body = serde_json::from_slice::<serde_json::Value>(request.body).ok();
     DetailCapture {
-        ttl_seconds: hours.clamp(1, 720) * 3600,
+        ttl_seconds: request.retention_hours.clamp(1, 720) * 3600,
         reasoning: body.as_ref().and_then(detail::reasoning),
         body_snapshot: body.as_ref().filter(|_| request.body_preview).map(detail::snapshot),
     }

@@ -128,7 +128,7 @@ async fn record(billing: &Billing, store: &dyn Store, recording: &Value) -> Reco
         zero_split_counts: call["zeroSplit"] == json!(true),
         rate_window: call["window"] == json!(true),
         detail: call.get("detail").map(|detail| DetailRequest {
-            retention_hours: detail["hours"].as_f64().unwrap(),
+            retention_hours: detail["hours"].as_i64().unwrap(),
             body_preview: detail["preview"].as_bool().unwrap(),
             body: &body,
         }),

@@ -87,7 +87,7 @@ impl Relay {
         call: &Call,
         prefetched: Option<Result<Prefetched, StoreError>>,
     ) -> Result<Chosen, ChoiceError> {
-        let session_id = bound_session(call);
+        let session_id = bound_session(call, call.config.session_binding);
         let check = match self.bindings.check(&call.config, session_id.as_deref()).await {
             Ok(check) => check,
             Err(error) => {
@@ -159,7 +159,7 @@ impl Relay {
     fn refused(&self, call: &Call, error: SelectError) -> ChoiceError {
         match error {
             SelectError::SessionBinding { .. } => {
-                ChoiceError::Answer(binding_refusal(403, &call.config.session_binding_message))
+                ChoiceError::Answer(binding_refusal(403, call.config.binding_message()))
             }
             SelectError::DedicatedLimited { ends_at, .. } => {
                 let end = LimitEnd::stored(ends_at.as_deref());
@@ -195,9 +195,9 @@ fn dedicated_limited(stream: bool, message: &str) -> Reply {
     Reply::written(403, headers, body.to_string())
 }
 
-/// The client's own session id, for binding.
-pub(super) fn bound_session(call: &Call) -> Option<String> {
-    if !call.config.session_binding {
+/// The client's own session id, if sessions are bound.
+pub(super) fn bound_session(call: &Call, bound: bool) -> Option<String> {
+    if !bound {
         return None;
     }
     let user_id = call.incoming.body.user_id()?;

@@ -67,12 +67,12 @@ impl Relay {
 
     /// Refuses sessions that are bound to a broken account, and new ones that look used.
     async fn refuse_session(&self, call: &Call) -> Option<Reply> {
-        let session_id = bound_session(call);
+        let session_id = bound_session(call, call.config.session_binding_for_counting);
         let check = self.bindings.check(&call.config, session_id.as_deref()).await;
         match check {
             Ok(BindingCheck::Invalid(message)) => Some(binding_refusal(400, &message)),
             Ok(BindingCheck::New) if is_old_session(call.incoming.body.root()) => {
-                Some(binding_refusal(400, &call.config.session_binding_message))
+                Some(binding_refusal(400, call.config.binding_message()))
             }
             _ => None,
         }

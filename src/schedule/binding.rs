@@ -69,7 +69,8 @@ impl SessionBindings {
         Self { store, pool, writes, clock }
     }
 
-    /// Looks up a session; a valid binding is renewed. No Redis command when switched off.
+    /// Looks up a session; a valid binding is renewed. No Redis command without a session, which is how
+    /// callers say that bindings are switched off.
     ///
     /// # Errors
     /// When Redis does not answer; the legacy service then goes on without binding.
@@ -78,8 +79,7 @@ impl SessionBindings {
         config: &RelayConfig,
         session_id: Option<&str>,
     ) -> Result<BindingCheck, StoreError> {
-        let Some(session_id) = session_id.filter(|id| config.session_binding && !id.is_empty())
-        else {
+        let Some(session_id) = session_id.filter(|id| !id.is_empty()) else {
             return Ok(BindingCheck::Off);
         };
         let replies = self.store.run(session_binding::get(session_id).into()).await?;
