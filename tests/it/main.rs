@@ -19,6 +19,7 @@ mod papers;
 mod place;
 mod rollout;
 mod rollout_load;
+mod settings;
 mod shadow;
 mod shutdown;
 mod sidecar;

@@ -17,13 +17,13 @@ use crate::{
 };
 
 /// Takes whatever is posted.
-struct Receiver {
+pub struct Receiver {
     url: String,
     heard: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Receiver {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
         let heard = Arc::<Mutex<Vec<Value>>>::default();
@@ -50,14 +50,14 @@ impl Receiver {
     }
 
     /// Has the service notify this receiver.
-    async fn subscribe(&self, place: &Place) {
+    pub async fn subscribe(&self, place: &Place) {
         let hook = json!({ "id": "h", "type": "custom", "enabled": true, "url": self.url });
         let stored = json!({ "enabled": true, "platforms": [hook] }).to_string();
         place.ask(["SET", "webhook_config:default", &stored]).await;
     }
 
     /// Type and status of all that was told.
-    fn told(&self) -> Vec<String> {
+    pub fn told(&self) -> Vec<String> {
         let word = |value: &Value| value.as_str().unwrap_or("-").to_owned();
         let line = |notice: &Value| {
             format!("{} {}", word(&notice["type"]), word(&notice["data"]["status"]))
