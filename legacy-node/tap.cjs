@@ -938,6 +938,10 @@ function beginHttp2(session, stream, given, options) {
   const origin = String(session[EXCHANGE] || '').replace(/\/+$/, '')
   const fields = headers.filter(([name]) => !name.startsWith(':'))
   const flat = fields.flatMap(([name, v]) => [].concat(v).map((one) => [name, String(one)]))
+  if (!fields.some(([name]) => name.toLowerCase() === 'host')) {
+    // What HTTP/1.1 calls the host.
+    flat.unshift(['host', String((given && given[':authority']) || origin.replace(/^\w+:\/\//, ''))])
+  }
   const url = origin + ((given && given[':path']) || '/')
   const exchange = begin(trace, (given && given[':method']) || 'GET', url, flat, null)
   watchResponse(exchange, stream)

@@ -6,6 +6,7 @@ const crypto = require('crypto')
 const express = require('express')
 const Redis = require('ioredis')
 const { Accounts, sessionOf } = require('./accounts.cjs')
+const bedrock = require('./bedrock.cjs')
 const { parse } = require('./faults.cjs')
 const { isOver, refresh } = require('./refresh.cjs')
 const { settle } = require('./settle.cjs')
@@ -175,6 +176,11 @@ async function messages(service, req, res) {
       ? 'Messages array cannot be empty'
       : 'Missing or invalid field: messages (must be an array)'
     res.status(400).json({ error: 'Invalid request', message })
+    return
+  }
+  const own = await bedrock.bound(service, key)
+  if (own) {
+    await bedrock.serve(service, { key, account: own }, req, res)
     return
   }
   const account = await service.accounts.choose(key, sessionOf(body), req.faults)

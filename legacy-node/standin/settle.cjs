@@ -166,7 +166,9 @@ function amounts(pipeline, call, dollars, now) {
     [`usage:opus:real:weekly:${k}:${week}`, 14 * DAY],
     [`usage:opus:real:total:${k}`]
   ]
-  for (const [key, ttl] of booked) {
+  // The week's limit counts no Bedrock accounts.
+  const counted = ([key]) => call.accountType !== 'bedrock' || !key.startsWith('usage:opus:')
+  for (const [key, ttl] of booked.filter(counted)) {
     pipeline.incrbyfloat(key, dollars)
     if (ttl) {
       pipeline.expire(key, ttl)
@@ -216,7 +218,7 @@ function entries(pipeline, call, usage, all, costs, dollars, faults, now) {
     timestamp,
     model: call.model,
     accountId: call.accountId,
-    accountType: 'claude-official',
+    accountType: call.accountType || 'claude-official',
     requestId: call.requestId,
     endpoint: faults.has('record-altered') ? '/standin' : call.endpoint,
     method: call.method,
@@ -260,7 +262,7 @@ function entries(pipeline, call, usage, all, costs, dollars, faults, now) {
       totalTokens: all
     },
     cost: { total: dollars, currency: 'USD', breakdown: parts },
-    account: { id: call.accountId, type: 'claude-official' },
+    account: { id: call.accountId, type: call.accountType || 'claude-official' },
     context: { isLongContext: false, requestTimestamp: timestamp }
   }
   pipeline.xadd('billing:events', 'MAXLEN', '~', 100000, '*', 'data', JSON.stringify(event))

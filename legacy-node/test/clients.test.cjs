@@ -175,7 +175,9 @@ test('HTTP/2 exchanges are reported like the others', async (t) => {
   const { exchanges, commands } = await sidecar.trace('h')
   const [exchange] = exchanges
   assert.equal(exchange.url, `http://127.0.0.1:${port}/model/x`)
-  assert.deepEqual([exchange.method, exchange.headers], ['POST', [['x-amz-date', 'now']]])
+  // The authority stands where HTTP/1.1 has the host.
+  const headers = [['host', `127.0.0.1:${port}`], ['x-amz-date', 'now']]
+  assert.deepEqual([exchange.method, exchange.headers], ['POST', headers])
   assert.equal(Buffer.concat(exchange.sent).toString(), 'one two')
   assert.equal(exchange.answer.status, 202)
   assert.equal(Buffer.concat(exchange.got).toString(), 'one two!')

@@ -2,6 +2,7 @@
 
 use compat::{
     keys::AccountKind,
+    record::account::Bedrock,
     store::{Batch, Cmd, RedisStore, Store},
 };
 use serde_json::{Value, json};
@@ -10,6 +11,9 @@ use super::super::Output;
 
 /// Accounts read in one round trip.
 const CHUNK: usize = 500;
+
+/// What is read of a record.
+const FIELDS: [&str; 3] = ["isActive", "status", "schedulable"];
 
 /// Accounts of one kind.
 struct Group {
@@ -25,7 +29,7 @@ struct Group {
 pub(super) struct Accounts(Vec<Group>);
 
 impl Accounts {
-    /// Counts by the index sets; only Claude kinds store their state in hash fields read here.
+    /// Counts by the index sets, and by the fields that all kinds but Bedrock store their state in.
     pub(super) async fn read(store: &RedisStore) -> anyhow::Result<Self> {
         let mut batch = Batch::new();
         for kind in AccountKind::ALL {
@@ -39,18 +43,20 @@ impl Accounts {
             }
             let mut group = Group { kind, total: ids.len(), active: 0, schedulable: 0 };
             for chunk in ids.chunks(CHUNK) {
-                let reads: Batch = chunk
-                    .iter()
-                    .map(|id| {
-                        Cmd::new("HMGET").arg(kind.record(id)).args([
-                            "isActive",
-                            "status",
-                            "schedulable",
-                        ])
-                    })
-                    .collect();
+                let bedrock = kind == AccountKind::Bedrock;
+                let read = |id: &String| match bedrock {
+                    true => Cmd::new("GET").arg(kind.record(id)),
+                    false => Cmd::new("HMGET").arg(kind.record(id)).args(FIELDS),
+                };
+                let reads: Batch = chunk.iter().map(read).collect();
                 for reply in store.run(reads).await? {
-                    group.count(&reply.texts().unwrap_or_default());
+                    if bedrock {
+                        let record = reply.text().ok().flatten();
+                        group
+                            .count_bedrock(record.and_then(|text| Bedrock::from_stored("", &text)));
+                    } else {
+                        group.count(&reply.texts().unwrap_or_default());
+                    }
                 }
             }
             groups.push(group);
@@ -90,10 +96,41 @@ impl Accounts {
 }
 
 impl Group {
+    /// Bedrock records are one JSON text; only a true `isActive` takes part in scheduling.
+    fn count_bedrock(&mut self, record: Option<Bedrock>) {
+        let Some(record) =
+            record.filter(|record| record.json.get("isActive") == Some(&json!(true)))
+        else {
+            return;
+        };
+        self.active += 1;
+        self.schedulable += usize::from(record.schedulable());
+    }
+
     fn count(&mut self, fields: &[String]) {
         let field = |at: usize| fields.get(at).map_or("", String::as_str);
         let usable = field(0) == "true" && matches!(field(1), "active" | "");
         self.active += usize::from(usable);
         self.schedulable += usize::from(usable && field(2) != "false");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bedrock_records_are_counted_by_their_own_types() {
+        let kind = AccountKind::Bedrock;
+        let mut group = Group { kind, total: 4, active: 0, schedulable: 0 };
+        for record in [
+            r#"{"isActive":true}"#,
+            r#"{"isActive":true,"schedulable":false}"#,
+            r#"{"isActive":"true"}"#,
+            "no record",
+        ] {
+            group.count_bedrock(Bedrock::from_stored("", record));
+        }
+        assert_eq!((group.active, group.schedulable), (2, 1));
     }
 }

@@ -22,11 +22,12 @@ const ACCOUNTS: [(&str, &str, &str); 10] = [
     ("droid:account:", "droid", "droid"),
 ];
 
-/// The account that was used: its record notes the use, or else the record of the usage names it.
+/// The account that was used: its record notes the use, or else the record of the usage names it. Failing
+/// both, the one whose record or cool-down changed, or that the session is with.
 pub fn of_effects(effects: &Value) -> Option<AccountChoice> {
     let effects = effects.as_object()?;
     let used = |change: &Value| change["fields"].get("lastUsedAt").is_some();
-    let mut touched: Vec<_> = effects
+    let touched: Vec<_> = effects
         .iter()
         .filter_map(|(key, change)| {
             let (start, kind, platform) =
@@ -35,22 +36,46 @@ pub fn of_effects(effects: &Value) -> Option<AccountChoice> {
             Some((used(change), *kind, id, *platform))
         })
         .collect();
-    touched.sort_by_key(|(used, ..)| !used);
-    let booked = || {
-        let mut records = effects.iter().filter(|(key, _)| key.starts_with("usage:records:"));
-        let record = &records.next()?.1["head"][0];
-        let (kind, id) = (record["accountType"].as_str()?, record["accountId"].as_str()?);
+    let of_kind = |kind: &str, id: &str| {
         let (_, kind, platform) = ACCOUNTS.iter().find(|(_, known, _)| *known == kind)?;
-        Some((*kind, id, *platform))
+        Some((*kind, id.to_owned(), *platform))
     };
-    let touched = touched.first().map(|(_, kind, id, platform)| (*kind, *id, *platform));
-    let (kind, id, platform) = touched.or_else(booked)?;
+    let stated = |record: &Value| {
+        let record = parsed(record);
+        of_kind(record["accountType"].as_str()?, record["accountId"].as_str()?)
+    };
+    let of_key = |start: &'static str| {
+        effects.iter().filter_map(move |(key, change)| Some((key.strip_prefix(start)?, change)))
+    };
+    let booked = || of_key("usage:records:").find_map(|(_, change)| stated(&change["head"][0]));
+    // Bedrock accounts keep no trace of a use: the mark of a failure or the session's mapping names them.
+    let marked = || {
+        of_key("temp_unavailable:").find_map(|(rest, _)| {
+            let (kind, id) = rest.split_once(':')?;
+            of_kind(kind, id)
+        })
+    };
+    let mapped = || {
+        of_key("unified_claude_session_mapping:").find_map(|(_, set)| stated(&set["value"]["="]))
+    };
+    let touched = |used: bool| {
+        let (_, kind, id, platform) = touched.iter().find(|(noted, ..)| *noted || !used)?;
+        Some((*kind, (*id).to_owned(), *platform))
+    };
+    let (kind, id, platform) =
+        touched(true).or_else(booked).or_else(|| touched(false)).or_else(marked).or_else(mapped)?;
     Some(AccountChoice {
         kind: kind.to_owned(),
-        id: id.to_owned(),
+        id,
         platform: platform.to_owned(),
         reasons: Vec::new(),
     })
+}
+
+/// JSON inside a text, or the value itself.
+fn parsed(value: &Value) -> Value {
+    let inside = value.as_str().and_then(|text| serde_json::from_str(text).ok());
+    inside.unwrap_or_else(|| value.clone())
 }
 
 /// Whether Node read an account twice and found another token the second time, which it had not written
@@ -114,6 +139,19 @@ mod tests {
         let effects = json!({ "usage:records:k": { "type": "list", "head": [record] } });
         assert_eq!(named(&effects), Some(("claude-official".into(), "a".into())));
         assert_eq!(named(&json!({ "usage:k": { "fields": {} } })), None);
+        let text = json!({ "accountId": "b", "accountType": "bedrock" }).to_string();
+        let effects = json!({ "usage:records:k": { "type": "list", "head": [text] } });
+        assert_eq!(named(&effects), Some(("bedrock".into(), "b".into())));
+    }
+
+    #[test]
+    fn a_mark_or_the_session_names_the_account_that_nothing_else_does() {
+        let effects = json!({ "temp_unavailable:bedrock:b": { "type": "string" } });
+        assert_eq!(named(&effects), Some(("bedrock".into(), "b".into())));
+        let text = json!({ "accountId": "c", "accountType": "bedrock" }).to_string();
+        let set = json!({ "type": "string", "value": { "=": text } });
+        let effects = json!({ "unified_claude_session_mapping:s": set });
+        assert_eq!(named(&effects), Some(("bedrock".into(), "c".into())));
     }
 
     fn command(words: &[&str], reply: Reply) -> Command {

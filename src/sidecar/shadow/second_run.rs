@@ -144,6 +144,11 @@ pub async fn both_sides(
     control.request.key_id.clone_from(&facts.key_id);
     let mut candidate = story::candidate(&run, &facts, control.source);
     candidate.effects = candidate.effects.map(|effects| story::opened(effects, seals));
+    let streams = |url: &str| url.ends_with("/invoke-with-response-stream");
+    if control.source == Source::Echo && run.sent.iter().any(|sent| streams(&sent.request.url)) {
+        let why = "AWS's events cannot be had from the client's".to_owned();
+        control.gaps.push(Gap { plane: Some(Plane::ResponseBody), why });
+    }
     if control.source != Source::Tap {
         control.effects = None;
         control.account = None;

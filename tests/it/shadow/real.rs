@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::Stage;
 
-fn legacy() -> PathBuf {
+pub fn legacy() -> PathBuf {
     PathBuf::from(
         std::env::var("LEGACY_DIR").expect("LEGACY_DIR names an installed legacy service"),
     )
