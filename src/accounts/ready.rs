@@ -126,6 +126,13 @@ impl Accounts {
         })
     }
 
+    /// Claude Code's headers as remembered for an account, or the built-in ones.
+    pub fn claude_code_headers(&self, entry: &Arc<Entry>) -> HeaderList {
+        let entry = self.current(entry);
+        let stored = entry.captured_headers.as_deref().and_then(captured);
+        stored.unwrap_or_else(claude_official::client::default_headers)
+    }
+
     /// Key, models and proxy of a console or CCR account.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use axum::{
 use super::{
     admin::crs::{self, CrsAdmin},
     middleware::Arrival,
-    relay::claude,
+    relay::{chat, claude},
     service::{self, KeyEndpoint, KeyHolder, PREFIXES, ServiceState},
 };
 use crate::app::AppState;
@@ -43,7 +43,16 @@ pub fn router(app: AppState, state: ServiceState, admin: Option<CrsAdmin>) -> Ro
             router = router.route(&format!("{prefix}{}", endpoint.path()), get(answer));
         }
     }
+    for prefix in ["/api", "/openai"] {
+        router = router
+            .route(&format!("{prefix}/v1/chat/completions"), post(chat::unified))
+            .route(&format!("{prefix}/v1/completions"), post(chat::unified_prompt));
+    }
     router
+        .route("/openai/claude/v1/chat/completions", post(chat::claude))
+        .route("/openai/claude/v1/completions", post(chat::claude_prompt))
+        .route("/openai/claude/v1/models", get(chat::models))
+        .route("/openai/claude/v1/models/{model}", get(chat::model))
         .with_state(app)
         .merge(service::open_routes(state))
         .merge(admin.map_or_else(Router::new, crs::routes))

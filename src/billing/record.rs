@@ -46,6 +46,8 @@ pub struct UsageRecord<'a> {
     pub zero_split_counts: bool,
     /// Whether the key has an active rate window that this route charges.
     pub rate_window: bool,
+    /// Cache writes that the window counts, where they are not those of `tokens`.
+    pub window_create: Option<u64>,
     /// Set when request details are captured.
     pub detail: Option<DetailRequest<'a>>,
 }
@@ -129,9 +131,13 @@ pub(super) fn event(
         model: record.model.to_owned(),
         recording: record.recording,
         long_context: if detailed { cost.long_context } else { is_long_simple(record, &tokens) },
-        window: record.rate_window.then(|| WindowCharge {
-            tokens: tokens.total(),
-            cost: window_cost(record, prices, rates, &usage, cost.total, rated),
+        window: record.rate_window.then(|| {
+            let create = record.window_create.unwrap_or(usage.cache_create).min(MOST_TOKENS);
+            let usage = Usage { cache_create: create, ..usage };
+            WindowCharge {
+                tokens: counts(&usage).total(),
+                cost: window_cost(record, prices, rates, &usage, cost.total, rated),
+            }
         }),
         cost: breakdown(cost, detailed),
         rated,

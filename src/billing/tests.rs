@@ -126,6 +126,7 @@ async fn record(billing: &Billing, store: &dyn Store, recording: &Value) -> Reco
         request_speed: usage["request_speed"].as_str(),
         service_tier: call["serviceTier"].as_str(),
         zero_split_counts: call["zeroSplit"] == json!(true),
+        window_create: None,
         rate_window: call["window"] == json!(true),
         detail: call.get("detail").map(|detail| DetailRequest {
             retention_hours: detail["hours"].as_i64().unwrap(),

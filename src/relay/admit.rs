@@ -81,7 +81,10 @@ impl Relay {
         drop(model);
         trail.note("admit", held(&admitted));
         let trail = trail.clone();
-        Ok(Admission { call: Call { incoming, key, config, admitted, trail }, prefetched })
+        Ok(Admission {
+            call: Call { incoming, key, config, admitted, trail, chat: None },
+            prefetched,
+        })
     }
 
     /// The relay settings in `text`, parsed anew only when the text has changed.

@@ -5,7 +5,7 @@ use std::{borrow::Cow, sync::Arc};
 use compat::relay_config::RelayConfig;
 use tokio_util::sync::CancellationToken;
 
-use super::Trail;
+use super::{ChatClient, Trail};
 use crate::{
     domain::{HeaderList, RequestId},
     keys::{Admitted, ApiKeySnapshot, ClientBody},
@@ -54,6 +54,9 @@ pub struct Call {
     pub admitted: Admitted,
     /// Decisions so far.
     pub trail: Trail,
+    /// Set for clients that speak chat completions. `incoming` then holds the converted request, and the
+    /// headers that the vendor is shown in place of the client's.
+    pub chat: Option<ChatClient>,
 }
 
 impl Call {

@@ -29,6 +29,8 @@ pub enum Failure {
         kind: SendErrorKind,
         /// Client-visible text.
         text: String,
+        /// The runtime's name of it, where clients may be told.
+        code: Option<&'static str>,
     },
     /// The client left.
     #[error("Client disconnected")]
@@ -41,12 +43,12 @@ pub enum Failure {
 impl Failure {
     /// Failure of an exchange of the official relay, with the texts of contract/anthropic.md §4.2.
     pub fn official(error: &SendError) -> Self {
-        Self::Send { kind: error.kind, text: connect_failure(error).text().to_owned() }
+        Self::Send { kind: error.kind, text: connect_failure(error).text().to_owned(), code: None }
     }
 
     /// Failure of an exchange whose own text is shown (console).
     pub fn verbatim(error: SendError) -> Self {
-        Self::Send { kind: error.kind, text: error.message }
+        Self::Send { kind: error.kind, text: error.message, code: error.code }
     }
 
     /// Fixed label for metrics.

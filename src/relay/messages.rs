@@ -78,14 +78,15 @@ impl Relay {
         }
     }
 
-    async fn relay_to(
+    /// Relays a call to the account chosen for it.
+    pub(super) async fn relay_to(
         self: &Arc<Self>,
         call: Call,
         chosen: Chosen,
         stream: bool,
     ) -> Result<Reply, (Call, ChoiceError)> {
         let body = &call.incoming.body;
-        if chosen.intercepts_warmup() && warmup::is_warmup(body.root()) {
+        if call.chat.is_none() && chosen.intercepts_warmup() && warmup::is_warmup(body.root()) {
             return Ok(self.warmup_reply(call, stream));
         }
         match (chosen.kind(), stream) {
@@ -140,7 +141,8 @@ pub(super) fn merged(base: &HeaderList, over: &HeaderList) -> HeaderList {
     headers
 }
 
-fn log_failure(call: &Call, failure: &Failure) {
+/// Says in the log what became of a call.
+pub(super) fn log_failure(call: &Call, failure: &Failure) {
     tracing::error!(
         request_id = %call.incoming.request_id,
         key = %call.key.id,

@@ -1,7 +1,7 @@
 //! One request's life in phases: admit, choose, build, send, stream, settle.
 //!
 //! [`Relay::admit`] answers for keys and limits; [`Relay::messages`] and [`Relay::count_tokens`] are the
-//! Claude routes (contract/anthropic.md §1.3, §1.4). A relay runs in a task of its own, so settling
+//! Claude routes (contract/anthropic.md §1.3, §1.4), [`Relay::chat`] those in OpenAI's dialect (§1.5). A relay runs in a task of its own, so settling
 //! always happens, also when the client leaves or a phase panics. Nothing here knows an HTTP framework;
 //! the world is reached through `upstream::Sender` and the services.
 
@@ -9,6 +9,7 @@ mod admit;
 mod bedrock;
 mod call;
 mod ccr;
+mod chat;
 mod choose;
 mod console;
 mod count_tokens;
@@ -36,7 +37,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub use crate::wire::anthropic::session_hash;
 /// The body of a call, which `api` parses and hands over.
 pub use crate::wire::body::{BodyError, RequestBody};
+pub use admit::Admission;
 pub use call::{Call, Incoming};
+pub use chat::{ChatAsk, ChatClient, ChatRoute};
 pub use pump::AfterClient;
 pub use reply::{Reply, ReplyBody};
 pub use trail::{End, Explained, Step, Trail, Trails};

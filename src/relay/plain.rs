@@ -68,6 +68,9 @@ impl Relay {
         kind: AccountKind,
         plain: PlainReply,
     ) -> Reply {
+        if let Some(client) = &call.chat {
+            return self.hand_on_chat(call, client, (account_id, kind), plain).await;
+        }
         let headers = plain.passed_headers();
         let Ok(doc) = Doc::parse_deep(plain.body.clone()) else {
             return Reply { status: plain.status, headers, body: ReplyBody::Text(plain.body) };

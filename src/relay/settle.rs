@@ -56,12 +56,28 @@ impl Relay {
         let incoming = &call.incoming;
         let record = &call.key.record;
         let request_model = incoming.body.model();
+        // Chat clients' empty names are booked as they are.
         let named = |model: &&str| !model.is_empty();
         let model = usage.model.as_deref().filter(named);
-        let model = model.or_else(|| request_model.as_deref().filter(named));
-        let model = model.unwrap_or(UNKNOWN_MODEL);
+        let asked = request_model.as_deref().filter(|model| call.chat.is_some() || named(model));
+        let model = model.or(asked).unwrap_or(UNKNOWN_MODEL);
         let rates = KeyRates::parse(&record.service_rates);
         let speed = incoming.body.speed();
+        let (beta, body) = match &call.chat {
+            Some(client) => {
+                (client.beta.as_deref(), client.body.as_deref().unwrap_or(&incoming.body))
+            }
+            None => (incoming.headers.get("anthropic-beta"), &*incoming.body),
+        };
+        let beta = beta.filter(|beta| !beta.is_empty());
+        // For chat clients the vendor's own sum of cache writes is booked, and only the window goes by
+        // the split (legacy quirk).
+        let as_told = call
+            .chat
+            .as_ref()
+            .map(|_| TokenUsage { cache_create: usage.told_create, ..usage.clone() });
+        let window_create = as_told.as_ref().map(|_| usage.cache_create);
+        let usage = as_told.as_ref().unwrap_or(usage);
         let booked = self.billing.record(&UsageRecord {
             key: BilledKey {
                 id: &record.id,
@@ -84,15 +100,16 @@ impl Relay {
                 started_at_ms: incoming.received_ms,
             },
             finished_at_ms: self.clock.now_ms(),
-            anthropic_beta: incoming.headers.get("anthropic-beta").filter(|beta| !beta.is_empty()),
+            anthropic_beta: beta,
             request_speed: speed.as_deref(),
             service_tier: None,
-            zero_split_counts: false,
+            zero_split_counts: call.chat.is_some(),
+            window_create,
             rate_window: call.admitted.window.is_some(),
             detail: call.config.detail_capture.then(|| DetailRequest {
                 retention_hours: call.config.detail_retention_hours,
                 body_preview: call.config.detail_body_preview,
-                body: incoming.body.bytes(),
+                body: body.bytes(),
             }),
         });
         if call.admitted.window.is_some() || has_cost_limit(call) {

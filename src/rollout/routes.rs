@@ -36,13 +36,20 @@ const fn keyed(name: &'static str, method: &'static str, path: &'static str) -> 
     OwnedRoute { name, method, path, platform, dialect, access: Access::Key }
 }
 
+const fn chat(name: &'static str, method: &'static str, path: &'static str) -> OwnedRoute {
+    let (platform, dialect) = ("claude", Dialect::OpenAiChat);
+    OwnedRoute { name, method, path, platform, dialect, access: Access::Key }
+}
+
 const fn open(name: &'static str, method: &'static str, path: &'static str) -> OwnedRoute {
     let (platform, dialect) = ("service", Dialect::Anthropic);
     OwnedRoute { name, method, path, platform, dialect, access: Access::Open }
 }
 
-/// All of them. Messages under the two Gemini prefixes are Node's: crs finds no account there.
-pub const ROUTES: [OwnedRoute; 37] = [
+/// All of them. Messages under the two Gemini prefixes are Node's: crs finds no account there. So are chat
+/// requests for models of other platforms; they are told by their bodies, and handed on
+/// (`api::relay::chat`).
+pub const ROUTES: [OwnedRoute; 45] = [
     keyed("messages", "POST", "/api/v1/messages"),
     keyed("messages", "POST", "/api/claude/v1/messages"),
     keyed("messages", "POST", "/claude/v1/messages"),
@@ -69,6 +76,14 @@ pub const ROUTES: [OwnedRoute; 37] = [
     keyed("organization-usage", "GET", "/claude/v1/organizations/{org_id}/usage"),
     keyed("organization-usage", "GET", "/antigravity/api/v1/organizations/{org_id}/usage"),
     keyed("organization-usage", "GET", "/gemini-cli/api/v1/organizations/{org_id}/usage"),
+    chat("chat", "POST", "/api/v1/chat/completions"),
+    chat("chat", "POST", "/openai/v1/chat/completions"),
+    chat("chat", "POST", "/openai/claude/v1/chat/completions"),
+    chat("completions", "POST", "/api/v1/completions"),
+    chat("completions", "POST", "/openai/v1/completions"),
+    chat("completions", "POST", "/openai/claude/v1/completions"),
+    chat("models", "GET", "/openai/claude/v1/models"),
+    chat("models", "GET", "/openai/claude/v1/models/{model}"),
     open("health", "GET", "/health"),
     open("health", "GET", "/api/health"),
     open("health", "GET", "/claude/health"),

@@ -6,6 +6,7 @@ pub mod anthropic;
 pub mod aws_events;
 pub mod body;
 pub mod body_rules;
+pub mod convert;
 pub mod json;
 pub mod model;
 pub mod sse;

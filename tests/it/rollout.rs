@@ -83,7 +83,7 @@ async fn every_owned_route_is_served() {
     let home = Home::new(&place, place.redis_addr().port(), &[]);
     let service = home.start().await;
     for route in ROUTES {
-        let path = route.path.replace("{org_id}", "o1");
+        let path = route.path.replace("{org_id}", "o1").replace("{model}", "m");
         let request = json!({ "method": route.method, "path": path, "body": {} });
         let answer = service.send(&place, request).await;
         let body = String::from_utf8_lossy(&answer.body).into_owned();

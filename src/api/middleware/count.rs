@@ -6,9 +6,11 @@ use std::time::Instant;
 use super::ending::Exchange;
 
 /// What a URL is about, by its last segments.
-const ROUTES: [(&str, &str); 8] = [
+const ROUTES: [(&str, &str); 10] = [
     ("/v1/messages/count_tokens", "count_tokens"),
     ("/v1/messages", "messages"),
+    ("/v1/chat/completions", "chat"),
+    ("/v1/completions", "completions"),
     ("/v1/models", "models"),
     ("/v1/key-info", "key_info"),
     ("/v1/usage", "usage"),

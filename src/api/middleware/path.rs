@@ -6,7 +6,8 @@
 use std::borrow::Cow;
 
 /// Mount points after which a second slash is tolerated.
-const MOUNTS: [&str; 4] = ["/api", "/claude", "/antigravity/api", "/gemini-cli/api"];
+const MOUNTS: [&str; 6] =
+    ["/api", "/claude", "/antigravity/api", "/gemini-cli/api", "/openai/claude", "/openai"];
 
 /// The one spelling of `path` that the route table knows.
 pub fn canonical(path: &str) -> Cow<'_, str> {
@@ -36,6 +37,15 @@ pub fn canonical(path: &str) -> Cow<'_, str> {
 /// when it does not.
 pub fn decodes(text: &str) -> bool {
     percent_decode(text).is_some_and(|bytes| std::str::from_utf8(&bytes).is_ok())
+}
+
+/// The last segment of a URL's path, decoded, in the client's spelling.
+pub fn last_segment(url: &str) -> String {
+    let path = url.split('?').next().unwrap_or_default();
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let segment = path.rsplit('/').next().unwrap_or_default();
+    let decoded = percent_decode(segment).and_then(|bytes| String::from_utf8(bytes).ok());
+    decoded.unwrap_or_else(|| segment.to_owned())
 }
 
 /// Value of the first query parameter called `name`, decoded; `+` is a space. Broken percent-encoding
@@ -126,6 +136,7 @@ mod tests {
         assert_eq!(query_value("a=1&key=cr_%61+b", "key").as_deref(), Some("cr_a b"));
         assert_eq!(query_value("key=%zz", "key").as_deref(), Some("%zz"));
         assert_eq!(query_value("a=1", "key"), None);
+        assert_eq!(last_segment("/v1/Models/a%20b%2Fc/?x=/y"), "a b/c");
         assert_eq!(without_key("/x?a=1&key=cr_secret&b"), "/x?a=1&key=***&b");
         assert_eq!(without_key("/x?API_KEY=s"), "/x?API_KEY=***");
         assert_eq!(without_key("/x?a=1"), "/x?a=1");

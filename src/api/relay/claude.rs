@@ -4,15 +4,12 @@ use std::sync::Arc;
 
 use axum::{Extension, body::Body, extract::State, http::Response};
 
-use super::run;
+use super::{admitted, run};
 use crate::{
-    api::{
-        middleware::{Arrival, Fault, KeyLabel, Unserved},
-        render,
-    },
+    api::{middleware::Arrival, render},
     app::AppState,
     keys::ApiKeySnapshot,
-    relay::{End, Incoming, Relay, session_hash},
+    relay::{Admission, Incoming, Relay, session_hash},
 };
 
 /// Which of the two routes.
@@ -99,28 +96,13 @@ async fn serve(relay: Arc<Relay>, incoming: Incoming, route: Route) -> Response<
         Ok(admission) => admission,
         Err(refusal) => return render::rejection(&refusal),
     };
-    let (call, prefetched) = (admission.call, admission.prefetched);
-    let label = KeyLabel(format!("{} ({})", call.key.record.name, call.key.id));
-    let added = call.admitted.headers.clone();
-    let trail = call.trail.clone();
-    let reply = match route {
-        Route::Messages => relay.messages(call, prefetched).await,
-        Route::CountTokens => relay.count_tokens(call, prefetched).await,
-        Route::GeminiMessages => relay.messages_for_gemini(&call),
-        Route::GeminiCountTokens => relay.count_tokens_for_gemini(&call),
-    };
-    let mut response = render::reply(reply);
-    // Streams set their own `Connection`, overwriting what the queue asked for (legacy quirk).
-    render::add_missing(&mut response, &added);
-    response.extensions_mut().insert(label);
-    match trail.end() {
-        Some(End::NotServed) if may_decline => {
-            response.extensions_mut().insert(Unserved);
+    admitted(admission, may_decline, |Admission { call, prefetched }| async move {
+        match route {
+            Route::Messages => relay.messages(call, prefetched).await,
+            Route::CountTokens => relay.count_tokens(call, prefetched).await,
+            Route::GeminiMessages => relay.messages_for_gemini(&call),
+            Route::GeminiCountTokens => relay.count_tokens_for_gemini(&call),
         }
-        Some(End::NotServed | End::Fault) => {
-            response.extensions_mut().insert(Fault);
-        }
-        None => {}
-    }
-    response
+    })
+    .await
 }

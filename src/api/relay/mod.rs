@@ -1,5 +1,6 @@
 //! Thin handlers of the relay routes: from what arrived to a call, from a reply to a response.
 
+pub mod chat;
 pub mod claude;
 
 use std::sync::Arc;
@@ -7,12 +8,12 @@ use std::sync::Arc;
 use axum::{body::Body, http::Response};
 
 use super::{
-    middleware::{Arrival, Fault},
+    middleware::{Arrival, Fault, KeyLabel, Unserved},
     render,
 };
 use crate::{
     keys,
-    relay::{Incoming, Relay, Reply},
+    relay::{Admission, End, Incoming, Relay, Reply},
 };
 
 impl From<Arrival> for Incoming {
@@ -51,4 +52,42 @@ where
             response
         }
     }
+}
+
+/// Answers an admitted call; what ended for reasons of our own is marked, so that somebody else may
+/// answer in our place if there is one (`may_decline`).
+async fn admitted<F>(
+    admission: Admission,
+    may_decline: bool,
+    answer: impl FnOnce(Admission) -> F,
+) -> Response<Body>
+where
+    F: Future<Output = Reply>,
+{
+    let call = &admission.call;
+    let label = KeyLabel(format!("{} ({})", call.key.record.name, call.key.id));
+    let added = call.admitted.headers.clone();
+    let trail = call.trail.clone();
+    let mut response = render::reply(answer(admission).await);
+    // Streams set their own `Connection`, overwriting what the queue asked for (legacy quirk).
+    render::add_missing(&mut response, &added);
+    response.extensions_mut().insert(label);
+    match trail.end() {
+        Some(End::NotServed) if may_decline => {
+            response.extensions_mut().insert(Unserved);
+        }
+        Some(End::NotServed | End::Fault) => {
+            response.extensions_mut().insert(Fault);
+        }
+        None => {}
+    }
+    response
+}
+
+/// Somebody else serves this.
+fn declined() -> Response<Body> {
+    let body = serde_json::json!({ "error": "service_unavailable", "message": "Not served here" });
+    let mut response = render::reply(Reply::json(503, &body));
+    response.extensions_mut().insert(Unserved);
+    response
 }

@@ -3,6 +3,7 @@
 //! They are the same under all four prefixes. Those that need a key ([`KeyEndpoint`]) are only the
 //! answer; admission comes before and belongs to the caller.
 
+mod chat_models;
 mod health;
 mod key_info;
 mod metrics;
@@ -26,6 +27,7 @@ use serde_json::{Value, json};
 use super::middleware::{Arrival, answer, iso_time};
 use crate::logs::LogStats;
 
+pub use chat_models::{chat_model, chat_models};
 pub use key_info::{KeyEndpoint, KeyHolder};
 pub use metrics::Exposition;
 

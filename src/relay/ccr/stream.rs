@@ -12,6 +12,7 @@ use crate::{
     platform::{ccr, claude_console},
     relay::{
         Call, Reply, ReplyBody,
+        chat::ChatTap,
         choose::{ChoiceError, Chosen},
         official::queue_refusal_stream,
         plain::served_by,
@@ -98,7 +99,8 @@ impl Relay {
             let answer =
                 ProviderReply { status: 200, headers: &head, error_body: &[], stream: true };
             relay.accounts.settle_provider(chosen.entry(), &answer).await;
-            let end = call.while_connected(pump.run(&mut tap)).await;
+            let mut shown = ChatTap::new(&call, &relay.clock, &mut tap);
+            let end = call.while_connected(pump.run(&mut shown)).await;
             match &end {
                 // The legacy service just ends the client's stream.
                 End::Cut(_) => relay.accounts.ccr_broken(chosen.entry()).await,

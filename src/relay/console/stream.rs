@@ -12,6 +12,7 @@ use crate::{
     platform::claude_console as console,
     relay::{
         Call, Reply, ReplyBody,
+        chat::ChatTap,
         choose::{ChoiceError, Chosen},
         official::queue_refusal_stream,
         plain::{read_all, served_by},
@@ -22,6 +23,7 @@ use crate::{
     upstream::{SendError, SendErrorKind, UpstreamResponse},
     wire::{
         anthropic::{UsageTap, sanitize},
+        convert::anthropic_to_chat,
         sse::LineSplitter,
     },
 };
@@ -49,7 +51,7 @@ impl Relay {
             .for_client(&call, async { Ok(self.ask(&call, &held, console::build, None).await) });
         let response = match asked.await {
             Err(failure) => return Err((call, failure.into())),
-            Ok(Err(error)) => return Ok(self.console_broken(&error)),
+            Ok(Err(error)) => return Ok(self.console_broken(&call, &error)),
             Ok(Ok(response)) => response,
         };
         held.turn = None;
@@ -72,7 +74,7 @@ impl Relay {
         Reply::written(status, headers, sanitize::sanitize_body(&body, true))
     }
 
-    fn console_broken(&self, error: &SendError) -> Reply {
+    fn console_broken(&self, call: &Call, error: &SendError) -> Reply {
         // The legacy service's client library has words of its own for silence.
         let silence = error.kind == SendErrorKind::IdleTimeout;
         let text = format!("timeout of {}ms exceeded", self.settings.request_timeout.as_millis());
@@ -81,7 +83,10 @@ impl Relay {
         } else {
             (error.message.as_str(), error.code)
         };
-        let frame = console::stream_failure(text, code, &self.now_iso());
+        let frame = match &call.chat {
+            Some(_) => anthropic_to_chat::error_event(text),
+            None => console::stream_failure(text, code, &self.now_iso()),
+        };
         Reply::written(500, Reply::stream_headers(), frame)
     }
 
@@ -107,7 +112,8 @@ impl Relay {
             let answer =
                 ProviderReply { status: 200, headers: &head, error_body: &[], stream: true };
             relay.accounts.settle_provider(chosen.entry(), &answer).await;
-            let end = call.while_connected(pump.run(&mut tap)).await;
+            let mut shown = ChatTap::new(&call, &relay.clock, &mut tap);
+            let end = call.while_connected(pump.run(&mut shown)).await;
             let broken = match &end {
                 // Whatever broke it, the legacy runtime calls a half-read answer this.
                 End::Cut(error) if LOST.contains(&error.kind) => Some("aborted"),
@@ -116,7 +122,10 @@ impl Relay {
                 End::Complete | End::ClientGone => None,
             };
             if let Some(message) = broken {
-                let frame = console::stream_interrupted(message, &relay.now_iso());
+                let frame = match &call.chat {
+                    Some(_) => anthropic_to_chat::error_event(message),
+                    None => console::stream_interrupted(message, &relay.now_iso()),
+                };
                 let _ = pump.client.send(frame).await;
             }
             let asked = call.incoming.body.model();

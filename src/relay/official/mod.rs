@@ -29,6 +29,8 @@ use crate::{
 
 /// Retries of a 403, with a pause before each.
 const FORBIDDEN_RETRIES: u32 = 2;
+/// Random digits at the end of tool names on the second try.
+const TOOL_SUFFIX: usize = 6;
 
 /// An account that is ready, and a call that may be built for it.
 pub(super) struct Prepared {
@@ -77,7 +79,7 @@ impl Relay {
             from_claude_code: official::client::is_claude_code(&incoming.body, &incoming.headers),
             dedicated: chosen.is_dedicated(call),
             session_id: Uuid::new_v4().to_string(),
-            suffix: random_suffix(),
+            suffix: random_base36(TOOL_SUFFIX),
         })
     }
 
@@ -264,9 +266,9 @@ fn is_user_message(call: &Call) -> bool {
     crate::keys::is_user_message(role.as_deref(), kinds)
 }
 
-/// Six base-36 digits.
-fn random_suffix() -> String {
+/// So many random base-36 digits.
+pub(super) fn random_base36(length: usize) -> String {
     const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
     let mut rng = rand::rng();
-    (0..6).map(|_| char::from(DIGITS[rng.random_range(0..DIGITS.len())])).collect()
+    (0..length).map(|_| char::from(DIGITS[rng.random_range(0..DIGITS.len())])).collect()
 }

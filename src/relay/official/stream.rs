@@ -11,6 +11,7 @@ use crate::{
     platform::claude_official::{Built, Endpoint, ToolNames, outcome, reply},
     relay::{
         Call, Reply, ReplyBody,
+        chat::ChatTap,
         choose::{ChoiceError, Chosen},
         failure::connect_failure,
         plain::{PlainReply, read_all, served_by},
@@ -113,7 +114,7 @@ impl Relay {
             headers.set("Content-Type", "application/json");
             return Reply::written(refusal.status, headers, refusal.body.to_string());
         }
-        let renamed = built.tool_names.is_some();
+        let renamed = built.tool_names.is_some() || call.chat.is_some();
         let frame = reply::error_event(plain.status, &plain.body, renamed, &self.now_iso());
         Reply::written(200, headers, frame)
     }
@@ -154,7 +155,8 @@ impl Relay {
         };
         let relay = Arc::clone(self);
         self.tasks.spawn(async move {
-            let end = call.while_connected(pump.run(&mut tap)).await;
+            let mut shown = ChatTap::new(&call, &relay.clock, &mut tap);
+            let end = call.while_connected(pump.run(&mut shown)).await;
             if let Some(frame) = last_words(&end, &relay.now_iso()) {
                 // A client that is gone misses nothing.
                 let _ = pump.client.send(frame).await;

@@ -27,10 +27,13 @@ pub fn control(
 ) -> Observation {
     let upstream: Option<Vec<UpstreamExchange>> =
         trace.map(|trace| trace.exchanges.iter().take(limits::EXCHANGES).map(exchange).collect());
-    let mut observation = side(seen.response.as_ref(), facts, upstream, effects);
+    let echoes = !is_translated(seen.request.path());
+    // Without a trace nobody knows what the vendor said to make Node answer in another dialect.
+    let response = seen.response.as_ref().filter(|_| trace.is_some() || echoes);
+    let mut observation = side(response, facts, upstream, effects);
     observation.source = match trace {
         Some(_) => Source::Tap,
-        None if seen.response.is_some() => Source::Echo,
+        None if response.is_some() => Source::Echo,
         None => Source::Dry,
     };
     if let Some(why) = trace.and_then(|trace| trace.incomplete.as_ref()) {
@@ -85,7 +88,7 @@ pub fn candidate(run: &Run, facts: &RequestFacts, source: Source) -> Observation
 pub fn recordings(seen: &Seen, trace: Option<&NodeTrace>) -> Vec<Recorded> {
     match (trace, &seen.response) {
         (Some(trace), _) => trace.exchanges.iter().map(recorded).collect(),
-        (None, Some(response)) => vec![Recorded {
+        (None, Some(response)) if !is_translated(seen.request.path()) => vec![Recorded {
             status: Some(response.status),
             headers: response
                 .headers
@@ -96,8 +99,14 @@ pub fn recordings(seen: &Seen, trace: Option<&NodeTrace>) -> Vec<Recorded> {
             body: vec![response.body.clone()],
             ..Recorded::default()
         }],
-        (None, None) => Vec::new(),
+        (None, _) => Vec::new(),
     }
+}
+
+/// Whether answers on this path are in another dialect than the vendor's, so that they cannot stand for
+/// what the vendor said.
+fn is_translated(path: &str) -> bool {
+    path.trim_end_matches('/').to_ascii_lowercase().ends_with("/completions")
 }
 
 /// A captured request, to be made again.

@@ -13,5 +13,5 @@ pub mod warmup;
 
 pub use session::{is_old_session, session_hash};
 pub use top_level_usage::TopLevelUsage;
-pub use usage::{UNKNOWN_MODEL, UsageTap, usage_of_reply};
+pub use usage::{UNKNOWN_MODEL, UsageTap, usage_of_chat_reply, usage_of_reply};
 pub use user_id::UserId;

@@ -97,6 +97,11 @@ impl SafeError {
         numbered(by_message(message).unwrap_or(15))
     }
 
+    /// Code of a thrown error: its message, overruled by the name of a network failure.
+    pub fn of_error(message: &str, errno: Option<&str>) -> Self {
+        errno.and_then(by_errno).map_or_else(|| Self::of_message(message), numbered)
+    }
+
     /// Code of a parsed error body.
     pub fn of_json(body: Value<'_>) -> Self {
         let response = body.get("response");

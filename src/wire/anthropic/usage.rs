@@ -22,21 +22,34 @@ const RATE_LIMIT_TEXT: &str = "exceed your account's rate limit";
 /// Usage of a plain JSON reply; needs both `input_tokens` and `output_tokens`, whatever the status.
 pub fn usage_of_reply(reply: Value<'_>, request_model: Option<&str>) -> Option<TokenUsage> {
     let usage = reply.get_truthy("usage")?;
-    let (input, output) = (usage.get("input_tokens")?, usage.get("output_tokens")?);
-    let split = usage.get("cache_creation").and_then(split_of);
+    let _both = (usage.get("input_tokens")?, usage.get("output_tokens")?);
     let model = reply.get_str("model").filter(|model| !model.is_empty());
     let model = model.as_deref().or(request_model).unwrap_or(UNKNOWN_MODEL);
     let base = strip_vendor(model).1;
+    Some(counts_of(usage, if base.is_empty() { model } else { base }))
+}
+
+/// Usage of a plain JSON reply to a chat client: whatever counts it tells, under the model that was asked
+/// for.
+pub fn usage_of_chat_reply(reply: Value<'_>, request_model: Option<&str>) -> Option<TokenUsage> {
+    let usage = reply.get_truthy("usage")?;
+    Some(counts_of(usage, request_model.unwrap_or(UNKNOWN_MODEL)))
+}
+
+fn counts_of(usage: Value<'_>, model: &str) -> TokenUsage {
+    let split = usage.get("cache_creation").and_then(split_of);
     let speed = usage.get_str("speed").map(|s| crate::wire::text::js_trim(&s).to_lowercase());
-    Some(TokenUsage {
-        input: count(input),
-        output: count(output),
-        cache_create: create(split, member(usage, "cache_creation_input_tokens")),
+    let told_create = member(usage, "cache_creation_input_tokens");
+    TokenUsage {
+        input: member(usage, "input_tokens"),
+        output: member(usage, "output_tokens"),
+        cache_create: create(split, told_create),
+        told_create,
         cache_read: member(usage, "cache_read_input_tokens"),
         split,
-        model: Some(if base.is_empty() { model } else { base }.to_owned()),
+        model: Some(model.to_owned()),
         speed: speed.filter(|speed| !speed.is_empty()),
-    })
+    }
 }
 
 /// Reads usage from the lines of a stream as they pass.
@@ -164,6 +177,7 @@ impl UsageTap {
             Rules::Official => (split != CacheSplit::default()).then_some(split),
             Rules::Console => last.split,
         };
+        total.told_create = total.cache_create;
         total.cache_create = create(total.split, total.cache_create);
         Some(total)
     }

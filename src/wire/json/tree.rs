@@ -32,6 +32,13 @@ impl<'d> Tree<'d> {
         Self::Object(members.into_iter().map(|(name, value)| (name_token(name), value)).collect())
     }
 
+    /// A new object of the members that are there.
+    pub fn members<const N: usize>(members: [(&str, Option<Tree<'d>>); N]) -> Self {
+        let there =
+            members.into_iter().filter_map(|(name, value)| Some((name_token(name), value?)));
+        Self::Object(there.collect())
+    }
+
     /// Opens an object for change; `None` for other kinds and for replaced text.
     pub fn open_object(&mut self) -> Option<&mut Vec<(Vec<u8>, Tree<'d>)>> {
         if let Self::Raw(value) = *self
@@ -103,6 +110,13 @@ impl<'d> Tree<'d> {
         if let Some(members) = self.open_object() {
             members.retain(|(n, _)| !text::equals(n, name));
         }
+    }
+
+    /// The value as JSON.
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.write(&mut out);
+        out
     }
 
     /// Writes the value as JSON.

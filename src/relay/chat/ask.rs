@@ -1,0 +1,156 @@
+//! What a chat request asks for, found out before anything is known about its key.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::super::{Reply, RequestBody};
+use crate::{
+    keys::Service,
+    wire::{
+        anthropic::session_hash,
+        convert::{ConvertError, chat_to_anthropic, dropped, prompt_to_chat},
+        json::{Tree, Value},
+    },
+};
+
+/// Model of requests on the unified routes that name none.
+const DEFAULT_MODEL: &str = "claude-3-5-sonnet-20241022";
+
+/// The routes on which chat requests arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChatRoute {
+    /// `/api` and `/openai`: the model decides on the platform. Else `/openai/claude`.
+    pub unified: bool,
+    /// `/v1/completions` in place of `/v1/chat/completions`.
+    pub prompt: bool,
+}
+
+/// A chat request, read and converted.
+#[derive(Debug)]
+pub struct ChatAsk {
+    /// The chat request: the client's own body, or what the route makes of it.
+    pub(super) body: Arc<RequestBody>,
+    pub(super) outcome: Outcome,
+}
+
+/// What becomes of a request, if its key allows it.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// Nothing.
+    Refused(Refusal),
+    /// It is for accounts of another platform.
+    Other(Service),
+    /// A Messages request.
+    Claude(Result<Arc<RequestBody>, ConvertError>),
+}
+
+/// Why a request is refused whatever its key allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    NoMessages,
+    NoPrompt,
+    /// The model is no text.
+    Model(ChatRoute),
+}
+
+impl Refusal {
+    pub(super) fn reply(self) -> Reply {
+        let (status, message, kind, code) = match self {
+            Self::NoMessages => (
+                400,
+                "Messages array is required and cannot be empty",
+                "invalid_request_error",
+                "invalid_request",
+            ),
+            Self::NoPrompt => {
+                (400, "Prompt is required", "invalid_request_error", "invalid_request")
+            }
+            Self::Model(ChatRoute { prompt: false, .. }) => {
+                (500, "Internal server error", "server_error", "internal_error")
+            }
+            Self::Model(_) => {
+                (500, "Failed to process completion request", "server_error", "internal_error")
+            }
+        };
+        let error = json!({ "message": message, "type": kind, "code": code });
+        Reply::json(status, &json!({ "error": error }))
+    }
+}
+
+impl ChatAsk {
+    /// Reads a request that arrived on this route.
+    pub fn read(body: &Arc<RequestBody>, route: ChatRoute) -> Self {
+        let default = route.unified.then_some(DEFAULT_MODEL);
+        let refused = |refusal| Self { body: Arc::clone(body), outcome: Outcome::Refused(refusal) };
+        let root = body.root();
+        let chat = match (route.prompt, default) {
+            (true, default) => match prompt_to_chat::request(root, default) {
+                Some(chat) => rebuilt(chat),
+                None => return refused(Refusal::NoPrompt),
+            },
+            (false, Some(_)) if !has_messages(root) => return refused(Refusal::NoMessages),
+            (false, Some(default)) if root.get_truthy("model").is_none() => {
+                let mut chat = Tree::Raw(root);
+                chat.set("model", Tree::string(default));
+                rebuilt(chat.to_json())
+            }
+            (false, _) => Some(Arc::clone(body)),
+        };
+        let Some(chat) = chat else { return refused(Refusal::NoMessages) };
+        let outcome = match platform(chat.root(), route) {
+            Err(refusal) => Outcome::Refused(refusal),
+            Ok(Service::Claude) => Outcome::Claude(converted(chat.root())),
+            Ok(service) => Outcome::Other(service),
+        };
+        Self { body: chat, outcome }
+    }
+
+    /// Names the conversation, as far as the request gives one.
+    pub fn session_hash(&self) -> Option<String> {
+        match &self.outcome {
+            Outcome::Claude(Ok(converted)) => session_hash(converted.root()),
+            _ => None,
+        }
+    }
+
+    /// Whether accounts of another platform serve it, which are not served here yet.
+    pub fn is_elsewhere(&self) -> bool {
+        matches!(self.outcome, Outcome::Other(_))
+    }
+}
+
+/// What of the request has no counterpart, for the trail.
+pub(super) fn said(chat: &RequestBody) -> String {
+    let names = dropped::named(chat.root());
+    match names.is_empty() {
+        true => "chat request converted".to_owned(),
+        false => format!("chat request converted, without {}", names.join(", ")),
+    }
+}
+
+fn has_messages(root: Value<'_>) -> bool {
+    root.get("messages").is_some_and(|messages| messages.elements().next().is_some())
+}
+
+/// Whose models these are, by the name's first letters.
+fn platform(chat: Value<'_>, route: ChatRoute) -> Result<Service, Refusal> {
+    if !route.unified {
+        return Ok(Service::Claude);
+    }
+    let model = chat.get_str("model").ok_or(Refusal::Model(route))?.to_lowercase();
+    Ok(match model {
+        model if model.starts_with("gemini-") => Service::Gemini,
+        model if model.starts_with("gpt-") => Service::OpenAi,
+        _ => Service::Claude,
+    })
+}
+
+fn converted(chat: Value<'_>) -> Result<Arc<RequestBody>, ConvertError> {
+    rebuilt(chat_to_anthropic::request(chat)?.into()).ok_or(ConvertError::Shape("too deep"))
+}
+
+/// JSON that was put together here, as a body.
+fn rebuilt(json: Vec<u8>) -> Option<Arc<RequestBody>> {
+    RequestBody::parse(json.into()).ok().map(Arc::new)
+}
