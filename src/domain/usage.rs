@@ -18,8 +18,9 @@ pub struct TokenUsage {
     pub output: u64,
     /// Tokens written to the cache. With a split this is the sum of its two parts.
     pub cache_create: u64,
-    /// Tokens written to the cache as the upstream summed them up, whatever the split says.
-    pub told_create: u64,
+    /// Tokens written to the cache as the upstream summed them up, whatever the split says; `None` where
+    /// that is `cache_create`.
+    pub told_create: Option<u64>,
     /// Tokens read from the cache.
     pub cache_read: u64,
     /// Cache writes by lifetime; `Some` even when both are zero if the upstream sent the object.

@@ -72,10 +72,10 @@ impl Relay {
         let beta = beta.filter(|beta| !beta.is_empty());
         // For chat clients the vendor's own sum of cache writes is booked, and only the window goes by
         // the split (legacy quirk).
-        let as_told = call
-            .chat
-            .as_ref()
-            .map(|_| TokenUsage { cache_create: usage.told_create, ..usage.clone() });
+        let as_told = call.chat.as_ref().map(|_| TokenUsage {
+            cache_create: usage.told_create.unwrap_or(usage.cache_create),
+            ..usage.clone()
+        });
         let window_create = as_told.as_ref().map(|_| usage.cache_create);
         let usage = as_told.as_ref().unwrap_or(usage);
         let booked = self.billing.record(&UsageRecord {

@@ -12,7 +12,7 @@ use crate::{
         reply::{error_body, message},
     },
     relay::{
-        Call, Reply,
+        Call, Reply, chat,
         choose::{ChoiceError, Chosen},
         plain::{PlainReply, served_by},
     },
@@ -27,13 +27,16 @@ impl Relay {
         chosen: Chosen,
     ) -> Result<Reply, (Call, ChoiceError)> {
         let Some(ready) = self.accounts.bedrock_ready(chosen.entry()) else {
-            return Ok(failed(NO_DETAILS));
+            return Ok(failed(&call, NO_DETAILS));
         };
         let turn = match self.turn(&call, &chosen.entry().id, false).await {
             Ok(turn) => turn,
             Err(error) => {
                 tracing::warn!(%error, account = %chosen.entry().id, "no turn at a Bedrock account");
-                return Ok(Reply::json(500, &json!({})));
+                return Ok(match &call.chat {
+                    Some(_) => chat::vendor_error(error.status(), &error.to_string()),
+                    None => Reply::json(500, &json!({})),
+                });
             }
         };
         let asked = self
@@ -52,7 +55,7 @@ impl Relay {
             }
             Err(fault) => {
                 self.settle_bedrock(&call, &chosen, &fault).await;
-                Ok(failed(&fault.told()))
+                Ok(failed(&call, &fault.told()))
             }
         }
     }
@@ -72,7 +75,10 @@ impl Relay {
 }
 
 /// A failed request, whatever failed.
-fn failed(told: &str) -> Reply {
+fn failed(call: &Call, told: &str) -> Reply {
+    if call.chat.is_some() {
+        return chat::vendor_error(500, told);
+    }
     let mut reply = Reply::json(500, &error_body(told));
     reply.headers.set("Content-Type", "application/json");
     reply

@@ -15,6 +15,7 @@ use crate::{
     },
     relay::{
         Call, Reply, ReplyBody,
+        chat::{self, ChatTap},
         choose::{ChoiceError, Chosen},
         official::{RESTARTING, queue_refusal_stream},
         plain::served_by,
@@ -24,6 +25,7 @@ use crate::{
     upstream::UpstreamResponse,
     wire::{
         aws_events::{Frame, FrameReader},
+        convert::anthropic_to_chat,
         sse,
     },
 };
@@ -36,7 +38,10 @@ impl Relay {
         chosen: Chosen,
     ) -> Result<Reply, (Call, ChoiceError)> {
         let Some(ready) = self.accounts.bedrock_ready(chosen.entry()) else {
-            return Ok(Reply::json_with(500, Reply::stream_headers(), &error_body(NO_DETAILS)));
+            return Ok(match &call.chat {
+                Some(_) => chat::vendor_error(500, NO_DETAILS),
+                None => Reply::json_with(500, Reply::stream_headers(), &error_body(NO_DETAILS)),
+            });
         };
         let turn = match self.turn(&call, &chosen.entry().id, false).await {
             Ok(turn) => turn,
@@ -59,7 +64,10 @@ impl Relay {
             Ok((plan, response)) => Ok(self.bedrock_events(call, chosen, plan, response)),
             Err(fault) => {
                 self.settle_bedrock(&call, &chosen, &fault).await;
-                let event = error_event(&fault);
+                let event = match &call.chat {
+                    Some(_) => anthropic_to_chat::error_event(&fault.told()),
+                    None => error_event(&fault),
+                };
                 Ok(Reply::written(fault.stream_status(), Reply::stream_headers(), event))
             }
         }
@@ -74,7 +82,7 @@ impl Relay {
     ) -> Reply {
         call.forget_body();
         let (client, receiver) = mpsc::channel(CLIENT_QUEUE);
-        let mut tap = BedrockTap::default();
+        let mut tap = BedrockTap { ends_itself: call.chat.is_none(), ..BedrockTap::default() };
         let mut pump = Pump {
             body: response.body,
             client,
@@ -83,7 +91,8 @@ impl Relay {
         };
         let relay = Arc::clone(self);
         self.tasks.spawn(async move {
-            let end = call.while_connected(pump.run(&mut tap)).await;
+            let mut shown = ChatTap::new(&call, &relay.clock, &mut tap);
+            let end = call.while_connected(pump.run(&mut shown)).await;
             let last_words = match &end {
                 End::Cut(error) => {
                     tracing::warn!(
@@ -96,6 +105,10 @@ impl Relay {
                 }
                 End::Shutdown => Some(sse::event("error", RESTARTING)),
                 End::Complete | End::ClientGone => None,
+            };
+            let last_words = match (&call.chat, &tap.fault) {
+                (Some(_), Some(fault)) => Some(anthropic_to_chat::error_event(&fault.told())),
+                _ => last_words,
             };
             if let Some(frame) = last_words {
                 // A client that is gone misses nothing.
@@ -128,6 +141,8 @@ struct BedrockTap {
     usage: Option<Counted>,
     fault: Option<Fault>,
     over: bool,
+    /// Whether a mark of the end is added to the vendor's events.
+    ends_itself: bool,
 }
 
 impl BedrockTap {
@@ -175,10 +190,11 @@ impl Tap for BedrockTap {
     fn finish(&mut self) -> Option<Bytes> {
         let mut out = BytesMut::new();
         match self.frames.finish() {
-            Ok(()) => out.extend_from_slice(DONE),
+            Ok(()) if self.ends_itself => out.extend_from_slice(DONE),
+            Ok(()) => {}
             Err(error) => self.fails(error.into(), &mut out),
         }
-        Some(out.freeze())
+        (!out.is_empty()).then(|| out.freeze())
     }
 
     fn is_settled(&self) -> bool {

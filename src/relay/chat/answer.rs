@@ -76,6 +76,11 @@ pub(super) fn not_served(service: Service) -> Reply {
     error(503, &message, "server_error", "not_served")
 }
 
+/// A vendor's failure of which there is only a text.
+pub(in crate::relay) fn vendor_error(status: u16, message: &str) -> Reply {
+    error(status, message, "api_error", "unknown_error")
+}
+
 fn error(status: u16, message: &str, kind: &str, code: &str) -> Reply {
     Reply::json(status, &body(message, kind, code))
 }

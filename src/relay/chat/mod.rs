@@ -27,6 +27,7 @@ use crate::{
     wire::convert::{ConvertError, anthropic_to_chat::Naming},
 };
 
+pub(super) use answer::vendor_error;
 pub use ask::{ChatAsk, ChatRoute};
 pub(super) use tap::ChatTap;
 

@@ -55,6 +55,10 @@ impl Tap for ChatTap<'_> {
     fn is_settled(&self) -> bool {
         self.inner.is_settled()
     }
+
+    fn is_broken(&self) -> bool {
+        self.inner.is_broken()
+    }
 }
 
 impl Conversion {

@@ -44,7 +44,7 @@ fn counts_of(usage: Value<'_>, model: &str) -> TokenUsage {
         input: member(usage, "input_tokens"),
         output: member(usage, "output_tokens"),
         cache_create: create(split, told_create),
-        told_create,
+        told_create: Some(told_create),
         cache_read: member(usage, "cache_read_input_tokens"),
         split,
         model: Some(model.to_owned()),
@@ -177,7 +177,7 @@ impl UsageTap {
             Rules::Official => (split != CacheSplit::default()).then_some(split),
             Rules::Console => last.split,
         };
-        total.told_create = total.cache_create;
+        total.told_create = Some(total.cache_create);
         total.cache_create = create(total.split, total.cache_create);
         Some(total)
     }
