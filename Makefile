@@ -9,12 +9,12 @@ CARGO ?= cargo
 APT := $(if $(filter 0,$(shell id -u)),apt-get,sudo apt-get)
 ARGS ?=
 
-.PHONY: help demo build test check fmt lint deny tests node-tests conform record bench tools redis-server
+.PHONY: help demo build test check fmt lint deny tests node-tests conform record bench tools redis-server standin
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: redis-server ## build and run the demo; Ctrl-C ends it (ARGS="--check" asks once and ends)
+demo: redis-server standin ## build and run the demo; Ctrl-C ends it (ARGS=--check does and checks all of it, ARGS="--act 2" shows the way from Node)
 	$(CARGO) build --release --bin crs
 	./target/release/crs demo $(ARGS)
 
@@ -36,9 +36,8 @@ deny: ## licences, bans and sources of dependencies, when cargo-deny is installe
 	else echo "cargo-deny is not installed, skipped (make tools installs it)"; fi
 
 # What of it needs installed packages is skipped when they cannot be installed.
-node-tests: redis-server ## tests of the tap and the stand-in, when node is installed
+node-tests: redis-server standin ## tests of the tap and the stand-in, when node is installed
 	@if command -v node >/dev/null; then \
-	  [ -d legacy-node/node_modules ] || npm ci --prefix legacy-node --no-audit --no-fund --silent || true; \
 	  node --test legacy-node/test/*.test.cjs legacy-node/standin/test/*.test.cjs; \
 	else echo "node is not installed, the tests of legacy-node are skipped"; fi
 
@@ -59,6 +58,12 @@ bench: build ## measure against nginx and, with LEGACY_URL or LEGACY_DIR, the le
 
 tools: ## optional tools: cargo-nextest, cargo-deny
 	$(CARGO) install --locked cargo-nextest cargo-deny
+
+# What the stand-in for Node needs. Where it cannot be installed, whoever needs it says so.
+standin:
+	@if command -v npm >/dev/null && [ ! -d legacy-node/node_modules/ioredis ]; then \
+	  echo "installing the packages of legacy-node"; \
+	  npm ci --prefix legacy-node --no-audit --no-fund --silent || true; fi
 
 redis-server:
 	@command -v redis-server >/dev/null || { echo "installing redis-server"; \

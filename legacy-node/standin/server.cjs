@@ -41,6 +41,7 @@ const STANDING = {
   Expires: '0'
 }
 const LEASE_MS = 300000
+const WINDOW_STATUSES = new Set(['allowed', 'allowed_warning', 'rejected'])
 const UNHANDLED = new Set(['content-encoding', 'transfer-encoding', 'content-length'])
 
 function create(env = process.env) {
@@ -92,6 +93,11 @@ function create(env = process.env) {
         const timestamp = new Date().toISOString()
         res.status(500).json({ error: 'Relay service error', message: error.message, timestamp })
       }
+    })
+  })
+  app.post(['/api/v1/messages/count_tokens', '/claude/v1/messages/count_tokens'], (req, res) => {
+    countTokens(service, req, res).catch(() => {
+      res.status(500).json({ error: { type: 'server_error', message: 'Failed to count tokens' } })
     })
   })
   app.use((req, res) => {
@@ -187,11 +193,46 @@ async function messages(service, req, res) {
   if (!account) {
     throw new Error(`No available Claude accounts support the requested model: ${body.model}`)
   }
-  const token = isOver(account, Date.now())
-    ? await refresh(service, account)
-    : await service.accounts.token(account, req.faults)
+  const token = await tokenOf(service, account, req.faults)
   await remember(service, account, req)
   await forward(service, { key, account, token }, req, res)
+}
+
+/** Counts tokens: an account as for a message, but no slot and nothing booked. */
+async function countTokens(service, req, res) {
+  const key = await admit(service, req, res)
+  if (!key) {
+    return
+  }
+  const account = await service.accounts.choose(key, sessionOf(req.body), req.faults)
+  if (!account) {
+    throw new Error('No available Claude accounts')
+  }
+  const token = await tokenOf(service, account, req.faults)
+  await remember(service, account, req)
+  await new Promise((resolve, reject) => {
+    const answer = async (response) => {
+      try {
+        const body = await collected(response)
+        passHead(response, res)
+        res.status(response.statusCode).json(JSON.parse(body.toString()))
+        if (response.statusCode === 200) {
+          await succeeded(service, account, req, response)
+        }
+        resolve()
+      } catch (error) {
+        reject(error)
+      }
+    }
+    const call = { clientHeaders: req.headers, client: req.body, account, token, faults: req.faults }
+    const request = send(service.agent, { ...call, path: '/v1/messages/count_tokens' }, answer, reject)
+    res.once('close', () => request.destroy())
+  })
+}
+
+/** The account's access token, refreshed when it is over. */
+function tokenOf(service, account, faults) {
+  return isOver(account, Date.now()) ? refresh(service, account) : service.accounts.token(account, faults)
 }
 
 /** What the client's SDK says of itself is kept once per account. */
@@ -210,6 +251,27 @@ async function collected(stream) {
   return Buffer.concat(chunks)
 }
 
+/** The vendor's headers, but for those of its transport. */
+function passHead(response, res) {
+  for (const [name, value] of Object.entries(response.headers)) {
+    if (!UNHANDLED.has(name)) {
+      res.set(name, value)
+    }
+  }
+}
+
+/** An answer without fault tells how full the account's window is, and ends its counts of errors. */
+async function succeeded({ redis }, account, req, response) {
+  const status = response.headers['anthropic-ratelimit-unified-5h-status']
+  if (WINDOW_STATUSES.has(status)) {
+    const fields = { sessionWindowStatus: status, sessionWindowStatusUpdatedAt: new Date().toISOString() }
+    await redis.hset(`claude:account:${account.id}`, fields)
+  }
+  await redis.del(`claude_account:${account.id}:401_errors`)
+  await redis.del(`claude_account:${account.id}:5xx_errors`)
+  await capture(redis, account.id, req.headers)
+}
+
 function forward(service, { key, account, token }, req, res) {
   const { faults, body } = req
   const stream = body.stream === true
@@ -226,11 +288,6 @@ function forward(service, { key, account, token }, req, res) {
       begun: req.begun
     }
     return settle(service.redis, call, faults)
-  }
-  const succeeded = async () => {
-    await service.redis.del(`claude_account:${account.id}:401_errors`)
-    await service.redis.del(`claude_account:${account.id}:5xx_errors`)
-    await capture(service.redis, account.id, req.headers)
   }
   return new Promise((resolve, reject) => {
     const answer = async (response) => {
@@ -263,22 +320,18 @@ function forward(service, { key, account, token }, req, res) {
       }
       const seen = await passLines(response, res, faults)
       if (seen.complete) {
-        await succeeded()
+        await succeeded(service, account, req, response)
         await (seen.usage && book(seen.model, seen.usage))
       }
     }
     const whole = async (response, good) => {
       const body = await collected(response)
-      for (const [name, value] of Object.entries(response.headers)) {
-        if (!UNHANDLED.has(name)) {
-          res.set(name, value)
-        }
-      }
+      passHead(response, res)
       const value = JSON.parse(body.toString())
       const shown = reportedUsage(value, faults)
       res.status(good && faults.has('status-changed') ? 203 : response.statusCode).json(shown)
       if (good) {
-        await succeeded()
+        await succeeded(service, account, req, response)
         await (value.usage && book(value.model, value.usage))
       }
     }

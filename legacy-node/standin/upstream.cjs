@@ -76,7 +76,7 @@ function headersFor(client, model, token, length, faults) {
   const betas = [...new Set([...base, ...own])].filter(Boolean)
   const headers = [
     ['host', VENDOR],
-    ['connection', 'keep-alive'],
+    ['connection', client.connection || 'keep-alive'],
     ['content-type', client['content-type'] || 'application/json'],
     ['content-length', String(length)],
     ['accept-encoding', 'identity'],
@@ -111,15 +111,16 @@ function stainless(headers) {
   return Object.fromEntries(found)
 }
 
-/** Sends it; `answer` gets the response. */
-function send(agent, { clientHeaders, client, account, token, faults }, answer, failed) {
+/** Sends it to the endpoint at `path`; `answer` gets the response. */
+function send(agent, call, answer, failed) {
+  const { clientHeaders, client, account, token, faults, path = '/v1/messages' } = call
   const body = bodyFor(client, account.id, faults)
   const length = Buffer.byteLength(body)
   const request = https.request(
     {
       agent,
       host: VENDOR,
-      path: faults.has('upstream-path') ? '/v1/messages' : '/v1/messages?beta=true',
+      path: faults.has('upstream-path') ? path : `${path}?beta=true`,
       method: 'POST',
       setHost: false
     },

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{App, candidate::SecondRuns, settings};
 use crate::sidecar::{
-    shadow::{Seals, Shadow, ShadowParts, Shelf, ShelfLimits, again, records},
+    shadow::{Seals, Shadow, ShadowParts, Shelf, ShelfLimits, again, records::Records},
     tap::{Tap, TapSettings},
 };
 use crate::{billing::PriceBook, config::Config, domain::Secret};
@@ -97,13 +97,14 @@ impl Beside {
         std::thread::Builder::new().name("shadow".to_owned()).spawn(move || {
             runtime.block_on(async {
                 let Self { shadow, tap, store, instance, publish: pause } = self;
-                if let Err(error) = records::resume(&shadow, &*store, &instance).await {
+                let mut records = Records::new(store, instance);
+                if let Err(error) = records.resume(&shadow).await {
                     tracing::warn!(%error, "What was counted before is not known");
                 }
                 let publishing = async {
                     loop {
                         tokio::time::sleep(pause).await;
-                        publish(&shadow, &*store, &instance).await;
+                        publish(&shadow, &mut records).await;
                     }
                 };
                 let listening = async {
@@ -118,7 +119,7 @@ impl Beside {
                     () = publishing => {}
                     () = listening => {}
                 }
-                publish(&shadow, &*store, &instance).await;
+                publish(&shadow, &mut records).await;
             });
         })?;
         Ok(())
@@ -200,13 +201,13 @@ pub fn shelf(data: &Path) -> Shelf {
     Shelf::new(data.join("crs").join("shadow"), ShelfLimits::default())
 }
 
-async fn publish(shadow: &Shadow, store: &dyn Store, instance: &str) {
+async fn publish(shadow: &Shadow, records: &mut Records) {
     let status = shadow.status();
     metrics::gauge!("crs_shadow_queue").set(status.waiting as f64);
     metrics::gauge!("crs_shadow_queue_bytes").set(status.bytes as f64);
     metrics::gauge!("crs_shadow_lag_seconds").set(status.lag_ms as f64 / 1000.0);
     metrics::gauge!("crs_shadow_taps").set(status.taps as f64);
-    if let Err(error) = records::publish(shadow, store, instance).await {
+    if let Err(error) = records.publish(shadow).await {
         tracing::debug!(%error, "what was counted is not in Redis yet");
     }
 }

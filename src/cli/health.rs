@@ -7,15 +7,14 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tokio::runtime::Builder;
 
-use super::{Output, status};
-use crate::config::Config;
+use super::{Output, demo, status};
 
 /// Asks `/crs/health` on HOST and PORT and prints one line.
 ///
 /// # Errors
 /// When nobody answers there, or somebody who is not crs.
 pub(super) fn run(dir: &Path, output: &Output) -> anyhow::Result<()> {
-    let config = Config::read(dir)?;
+    let config = demo::config(dir)?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let (host, port) = (config.server.host.as_str(), config.server.port);
     let asked = runtime.block_on(status::ask(host, port, "/crs/health"));

@@ -10,6 +10,7 @@ mod health;
 mod input;
 mod keys;
 mod output;
+mod progress;
 mod replay;
 mod rollout;
 mod serve;
@@ -39,7 +40,8 @@ pub use output::Output;
                   claude-relay-service: the same Redis, the same .env, the same keys, accounts, \
                   limits and accounting.\n\n\
                   Run it in the folder of the Node service. It reads .env and data/ from the \
-                  working directory.",
+                  working directory. Where there is no .env but a running `crs demo`, commands work on \
+                  the demo.",
     after_help = "Exit codes: 0 done, 1 failed, 64 wrong settings or arguments.\n\
                   Settings: docs/configuration.md. Differences from the Node service: MIGRATION.md.",
     subcommand_required = true,
@@ -72,21 +74,22 @@ enum Command {
     Setup,
     /// Show everything on this machine with no account anywhere.
     ///
-    /// Starts a redis-server of its own, a stand-in for the vendor and the service, with one account
-    /// and one key. Prints requests that work as they stand, and the lines for Claude Code. Ctrl-C
-    /// ends everything and leaves nothing behind.
-    Demo {
-        /// Port to listen on; 3000, or a free one when that is taken.
-        #[arg(long)]
-        port: Option<u16>,
-        /// Make the printed requests, show the status, and end; for scripts.
-        #[arg(long)]
-        check: bool,
-    },
+    /// Act one is crs alone: a redis-server of its own, a stand-in for the vendor, one account, one key.
+    /// Prints requests that work as they stand, and the lines for Claude Code. Act two (Enter, or --act 2)
+    /// is the way from Node to crs: a small Node service with the tap, crs in front of it, a few hundred
+    /// requests done twice and compared, the report, a share of the keys, all of them, and back while
+    /// streams are open. Everything is on 127.0.0.1; Ctrl-C ends it and leaves nothing behind.
+    #[command(
+        after_help = "Act two needs node (18 or later) and the packages of the stand-in for Node: \
+                            `npm ci --prefix legacy-node` in the source checkout, which `make demo` does. \
+                            Without them it is skipped, or fails when --act 2 asks for it.\n\
+                            Exit codes: 0 done, 1 something failed, or a check did, 64 wrong arguments."
+    )]
+    Demo(demo::Arguments),
     /// Show whether the service and Redis are up, the accounts, and what each key used and cost.
     ///
     /// Asks the service on HOST and PORT (crs or the Node service) and reads Redis. Ends with code 1
-    /// when one of them does not answer. In a folder with a running demo and no .env it shows the demo.
+    /// when one of them does not answer.
     Status {
         /// Show every key, not only the 20 that cost most.
         #[arg(long)]
@@ -173,46 +176,52 @@ pub fn main() -> ExitCode {
         }
     };
     let output = Output::new(cli.json);
-    let dir = Path::new(".");
-    let done = match cli.command {
-        Command::Doctor => return doctor::main(dir, &output),
-        Command::Rollout(arguments) => return rollout::main(dir, &arguments, &output),
-        Command::Shadow(action) => return coded(shadow::run(dir, action, &output), &output),
-        Command::Replay { file } => return coded(replay::run(dir, &file, &output), &output),
+    ExitCode::from(perform(cli.command, Path::new("."), &output))
+}
+
+/// Runs a command as if it had been typed in `dir`; returns its exit code.
+///
+/// # Errors
+/// When the words are no command.
+fn typed(dir: &Path, words: &[&str], output: &Output) -> Result<u8, clap::Error> {
+    let words = std::iter::once(&"crs").chain(words);
+    Ok(perform(Cli::try_parse_from(words)?.command, dir, output))
+}
+
+/// Runs a command in `dir`; returns its exit code.
+fn perform(command: Command, dir: &Path, output: &Output) -> u8 {
+    let done = match command {
+        Command::Doctor => return doctor::main(dir, output),
+        Command::Rollout(arguments) => return rollout::main(dir, &arguments, output),
+        Command::Shadow(action) => return coded(shadow::run(dir, action, output), output),
+        Command::Replay { file } => return coded(replay::run(dir, &file, output), output),
         Command::Accounts(arguments) => {
-            return coded(accounts::run(dir, arguments, &output), &output);
+            return coded(accounts::run(dir, arguments, output), output);
         }
-        Command::Keys(arguments) => return coded(keys::run(dir, arguments, &output), &output),
-        Command::Explain { id } => explain::run(dir, &id, &output),
-        Command::Setup => setup::run(dir, &output),
+        Command::Keys(arguments) => return coded(keys::run(dir, arguments, output), output),
+        Command::Explain { id } => explain::run(dir, &id, output),
+        Command::Setup => setup::run(dir, output),
         Command::Serve => Config::read(dir).map_err(Into::into).and_then(serve::run),
-        Command::Demo { port, check } => demo::run(dir, demo::Options { port, check }, &output),
-        Command::Health => health::run(dir, &output),
+        Command::Demo(arguments) => demo::run(dir, &arguments, output),
+        Command::Health => health::run(dir, output),
         Command::Status { all } => {
             let limit = if all { usize::MAX } else { 20 };
-            status::run(dir, status::Options { limit }, &output)
+            status::run(dir, status::Options { limit }, output)
         }
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         Err(error) => {
             output.error(&error);
-            match error.downcast_ref::<ConfigError>() {
-                Some(_) => ExitCode::from(ConfigError::EXIT_CODE),
-                None => ExitCode::FAILURE,
-            }
+            if error.is::<ConfigError>() { ConfigError::EXIT_CODE } else { 1 }
         }
     }
 }
 
 /// The exit code of a command that has more to say than done or failed.
-fn coded(done: anyhow::Result<u8>, output: &Output) -> ExitCode {
-    done.map_or_else(
-        |error| {
-            output.error(&error);
-            let wrong = error.is::<ConfigError>();
-            ExitCode::from(if wrong { ConfigError::EXIT_CODE } else { 2 })
-        },
-        ExitCode::from,
-    )
+fn coded(done: anyhow::Result<u8>, output: &Output) -> u8 {
+    done.unwrap_or_else(|error| {
+        output.error(&error);
+        if error.is::<ConfigError>() { ConfigError::EXIT_CODE } else { 2 }
+    })
 }

@@ -1,21 +1,38 @@
 //! What commands print: text for people, or one JSON value for machines.
 
-use std::io::{self, IsTerminal, Write};
+use std::{
+    io::{self, IsTerminal, Write},
+    sync::Arc,
+};
 
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use crate::domain::Declined;
 
 /// The terminal of a command.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Output {
     json: bool,
+    /// Where results go when this command is a part of another.
+    kept: Option<Arc<Mutex<Vec<Value>>>>,
 }
 
 impl Output {
     /// Text, or JSON when `json`.
     pub fn new(json: bool) -> Self {
-        Self { json }
+        Self { json, kept: None }
+    }
+
+    /// The same for a command that is a part of this one: its results are kept, not printed.
+    #[must_use]
+    pub fn of_part(&self) -> Self {
+        Self { json: self.json, kept: Some(Arc::default()) }
+    }
+
+    /// The last result that was kept; null without one.
+    pub fn last_kept(&self) -> Value {
+        self.kept.as_ref().and_then(|kept| kept.lock().last().cloned()).unwrap_or_default()
     }
 
     /// Whether machines read along.
@@ -37,7 +54,9 @@ impl Output {
 
     /// The result for machines; nothing in text.
     pub fn value(&self, value: &Value) {
-        if self.json {
+        if let Some(kept) = &self.kept {
+            kept.lock().push(value.clone());
+        } else if self.json {
             write_line(&format!("{value:#}"));
         }
     }
@@ -45,9 +64,10 @@ impl Output {
     /// A failure, with its causes, on standard error; in JSON an object with `error`.
     pub fn error(&self, error: &anyhow::Error) {
         let text = format!("{error:#}");
-        if self.json {
-            write_line(&format!("{:#}", json!({ "error": text })));
-        } else {
+        if self.json || self.kept.is_some() {
+            self.value(&json!({ "error": text }));
+        }
+        if !self.json {
             let _ = writeln!(io::stderr(), "crs: {text}");
         }
     }

@@ -11,6 +11,7 @@ mod harness;
 
 mod container;
 mod crash;
+mod demo;
 mod disk;
 mod hostile;
 mod notify;

@@ -24,8 +24,8 @@
 //!   the run did not touch it.
 //!
 //! A key that was written but is as before is left out, and so is a field or member, unless it was set to
-//! the present moment: two runs of one millisecond would hide each other's. Texts that are not UTF-8 are shown lossily. It
-//! is the difference of two states, so equal ends over equal bases give equal changes.
+//! the present moment: two runs of one millisecond would hide each other's. Texts that are not UTF-8 are
+//! shown lossily. It is the difference of two states, so equal ends over equal bases give equal changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 

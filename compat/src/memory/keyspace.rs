@@ -41,6 +41,8 @@ pub(super) struct Keyspace {
     clock: Clock,
     /// Time while a script or transaction runs: it stands still there.
     frozen: Option<i64>,
+    /// From when on a moment is the present one; without it, [`PRESENT`] before the clock.
+    since: Option<i64>,
 }
 
 impl Keyspace {
@@ -52,7 +54,13 @@ impl Keyspace {
             missing: Vec::new(),
             clock,
             frozen: None,
+            since: None,
         }
+    }
+
+    /// Moments from now on stay present ones.
+    pub(super) fn write_late(&mut self) {
+        self.since = Some(self.now() - PRESENT);
     }
 
     pub(super) fn now(&self) -> i64 {
@@ -172,7 +180,8 @@ impl Keyspace {
 
     /// Notes that a member is set to a moment (epoch ms), if that is the present one.
     pub(super) fn touch(&mut self, key: &Bytes, member: &Bytes, moment: i64) {
-        if moment.abs_diff(self.now()) <= PRESENT.unsigned_abs() {
+        let now = self.now();
+        if (self.since.unwrap_or(now - PRESENT)..=now + PRESENT).contains(&moment) {
             self.slot(key).touched.insert(member.clone());
         }
     }

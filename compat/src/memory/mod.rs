@@ -80,6 +80,14 @@ impl Memory {
         Self { engine, base, start, divergences: Mutex::default(), failed: Mutex::default() }
     }
 
+    /// For a run that writes some time after it has read the clock and that never writes back what it has
+    /// read: any moment since its start counts as the present one.
+    #[must_use]
+    pub fn writing_late(self) -> Self {
+        self.engine.lock().keys.write_late();
+        self
+    }
+
     /// What the run changed so far.
     pub fn changes(&self) -> NetChange {
         NetChange::of(&self.engine.lock().keys)

@@ -3,7 +3,7 @@
 mod case;
 mod screen;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ use crate::{
     gates::{Gate, GateSettings, all_green, evaluate},
     observation::Source,
     rules::Rules,
-    tally::{CellKey, Latency, Tally},
+    tally::{CellKey, Group, GroupKey, Latency, Tally},
 };
 
 /// Widest line of a report.
@@ -146,9 +146,7 @@ impl Report {
             timing: timing(tally),
             dropped: tally.dropped.clone(),
             planes: planes(tally),
-            differs: mismatches
-                .iter()
-                .take(LISTED)
+            differs: listed(&mismatches)
                 .map(|(key, group)| GroupLine {
                     plane: key.plane,
                     path: key.group.clone(),
@@ -219,6 +217,21 @@ fn ignored(tally: &Tally, rules: &Rules) -> Vec<RuleLine> {
         RuleLine { rule, count, reason }
     };
     most(&tally.rules).into_iter().map(line).collect()
+}
+
+/// The first of each plane, so that one difference in many places does not hide another, and then as many
+/// as there is room for.
+fn listed<'a>(
+    mismatches: &'a [(&'a GroupKey, &'a Group)],
+) -> impl Iterator<Item = &'a (&'a GroupKey, &'a Group)> {
+    let mut seen = BTreeSet::new();
+    let first: Vec<bool> = mismatches.iter().map(|(key, _)| seen.insert(key.plane)).collect();
+    let mut room = LISTED.saturating_sub(seen.len());
+    mismatches.iter().zip(first).filter_map(move |(group, first)| {
+        let shown = first || room > 0;
+        room -= usize::from(shown && !first);
+        shown.then_some(group)
+    })
 }
 
 fn most(table: &BTreeMap<String, u64>) -> Vec<(String, u64)> {

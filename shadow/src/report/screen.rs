@@ -94,12 +94,17 @@ fn differs(report: &Report, lines: &mut Vec<String>) {
         let mark = if group.weight == Weight::Money { "$ " } else { "" };
         let what = format!("{mark}{} {} {}", group.plane, group.path, group.kind);
         let at = fit(&what, 66);
-        lines.push(format!("{at:<66} {:>9}  {}", group.requests, group.example));
+        lines.push(format!("{at:<66} {:>9}  {}", group.requests, short(&group.example)));
         lines.push(format!("    on {}", group.route));
     }
     if report.more_groups > 0 {
         lines.push(format!("… and {} more", report.more_groups));
     }
+}
+
+/// As much of an id as tells it from others; `crs shadow diff` takes it so.
+fn short(id: &str) -> &str {
+    if id.len() > 16 { id.split('-').next().unwrap_or(id) } else { id }
 }
 
 fn uncovered(report: &Report, lines: &mut Vec<String>) {

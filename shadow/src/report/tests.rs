@@ -61,6 +61,26 @@ fn long_names_do_not_widen_it() {
 }
 
 #[test]
+fn one_difference_in_many_places_hides_no_other() {
+    let mut tally = evidence();
+    let (key, group) = tally
+        .groups
+        .iter()
+        .find(|(key, _)| key.plane == Plane::Effects)
+        .map(|(key, group)| (key.clone(), group.clone()))
+        .unwrap();
+    for n in 0..20 {
+        let key = GroupKey { group: format!("/usage:cost:{n}/value"), ..key.clone() };
+        tally.groups.insert(key, group.clone());
+    }
+    let report = Report::new(&tally, &rules(), &GateSettings::default());
+    assert_eq!((report.differs.len(), report.more_groups), (LISTED, 14));
+    let planes: BTreeSet<_> = report.differs.iter().map(|group| group.plane).collect();
+    assert_eq!(planes, [Plane::UpstreamRequest, Plane::Effects].into());
+    assert_eq!(report.differs[0].weight, Weight::Money, "the order stays");
+}
+
+#[test]
 fn nothing_seen_is_said() {
     let report = Report::new(&Tally::default(), &rules(), &GateSettings::default());
     assert!(report.screen().starts_with("Nothing was compared yet."));

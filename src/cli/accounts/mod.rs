@@ -12,11 +12,10 @@ use compat::pool::Kind;
 use serde_json::{Value, json};
 use tokio::runtime::Builder;
 
-use super::{Output, input, output::Stopped};
+use super::{Output, demo, input, output::Stopped};
 use crate::{
     accounts::lifecycle::{AccountAdmin, Login, Shown},
     app::Administration,
-    config::Config,
 };
 use fields::Fields;
 
@@ -202,7 +201,7 @@ enum GroupAction {
 /// # Errors
 /// Settings that cannot be used, no Redis, input that cannot be read.
 pub(super) fn run(dir: &Path, arguments: Arguments, output: &Output) -> anyhow::Result<u8> {
-    let config = Config::read(dir)?;
+    let config = demo::config(dir)?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let administration = Administration::open(&config).await?;

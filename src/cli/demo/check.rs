@@ -3,13 +3,10 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use http_body_util::{BodyExt, Full};
-use hyper::{Request, body::Bytes, client::conn::http1};
-use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::{net::TcpStream, time::sleep};
+use tokio::time::sleep;
 
-use super::{super::Output, run::MODEL};
+use super::{super::Output, alone::MODEL, client::Ask};
 
 /// How long usage may take to show.
 const SETTLE: Duration = Duration::from_secs(5);
@@ -19,7 +16,7 @@ const SETTLE: Duration = Duration::from_secs(5);
 /// # Errors
 /// When it does not.
 pub(super) async fn health(base: &str) -> anyhow::Result<()> {
-    let (status, _) = ask(base, "GET", "/health", "", Bytes::new()).await?;
+    let status = Ask::get("/health", None).send(base).await?.status;
     anyhow::ensure!(status == 200, "/health answered {status}");
     Ok(())
 }
@@ -36,8 +33,8 @@ pub(super) async fn requests(base: &str, key: &str, output: &Output) -> anyhow::
             "stream": stream,
             "messages": [{ "role": "user", "content": "Hello" }],
         });
-        let body = Bytes::from(body.to_string());
-        let (status, answer) = ask(base, "POST", "/api/v1/messages", key, body).await?;
+        let answer = Ask::message(Some(key), body).send(base).await?;
+        let (status, answer) = (answer.status, answer.body);
         anyhow::ensure!(status == 200, "a request was answered {status}: {answer}");
         if stream {
             anyhow::ensure!(
@@ -52,8 +49,8 @@ pub(super) async fn requests(base: &str, key: &str, output: &Output) -> anyhow::
     }
     let settled = async {
         loop {
-            let (_, answer) = ask(base, "GET", "/api/v1/usage", key, Bytes::new()).await?;
-            let usage: Value = serde_json::from_str(&answer)?;
+            let answer = Ask::get("/api/v1/usage", Some(key)).send(base).await?;
+            let usage: Value = serde_json::from_str(&answer.body)?;
             if usage.pointer("/usage/total/requests").and_then(Value::as_u64) == Some(2) {
                 return anyhow::Ok(());
             }
@@ -67,32 +64,4 @@ pub(super) async fn requests(base: &str, key: &str, output: &Output) -> anyhow::
     output.line("Checked: the JSON and the SSE request were answered and accounted for.");
     output.line("");
     Ok(())
-}
-
-async fn ask(
-    base: &str,
-    method: &str,
-    path: &str,
-    key: &str,
-    body: Bytes,
-) -> anyhow::Result<(u16, String)> {
-    let authority = base.trim_start_matches("http://");
-    let stream = TcpStream::connect(authority).await?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let request = Request::builder()
-        .method(method)
-        .uri(path)
-        .header("host", authority)
-        .header("x-api-key", key)
-        .header("content-type", "application/json")
-        .header("connection", "close")
-        .body(Full::new(body))?;
-    let exchange = async {
-        let response = sender.send_request(request).await?;
-        let status = response.status().as_u16();
-        let body = response.into_body().collect().await?.to_bytes();
-        anyhow::Ok((status, String::from_utf8_lossy(&body).into_owned()))
-    };
-    let (answer, _) = tokio::join!(exchange, connection);
-    answer
 }

@@ -2,6 +2,7 @@
 
 use std::{
     net::TcpListener,
+    os::unix::process::CommandExt,
     path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
@@ -33,6 +34,8 @@ impl Database {
             .arg(dir)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
+            // Ctrl-C is for the demo, which ends it after the service.
+            .process_group(0)
             .spawn()
             .context("redis-server cannot be started; install it (apt-get install redis-server)")?;
         let mut database = Self { child, port };

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context;
 
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Environment, Source};
 
 /// Below the working directory.
 const FOLDER: &str = ".crs-demo";
@@ -44,6 +44,15 @@ impl Place {
         &self.dir
     }
 
+    /// Empties it for the next act.
+    ///
+    /// # Errors
+    /// When something in it cannot be removed.
+    pub(super) fn clear(&self) -> anyhow::Result<()> {
+        fs::remove_dir_all(&self.dir)?;
+        Ok(fs::create_dir_all(&self.dir)?)
+    }
+
     /// Makes the demo known to other commands and returns its settings as they are.
     ///
     /// # Errors
@@ -61,14 +70,41 @@ impl Drop for Place {
     }
 }
 
-/// Settings of the demo that runs in `dir`; `None` without one, and in a folder with settings of its
-/// own.
-pub(in crate::cli) fn running(dir: &Path) -> Option<Result<Config, ConfigError>> {
+/// Whether the settings of `dir` are those of a running demo: `dir` is a demo's own folder, or one runs in
+/// it and it has no `.env`.
+pub(in crate::cli) fn is_demo(dir: &Path) -> bool {
+    running(dir).is_some()
+}
+
+/// The settings of `dir` as they stand, and the folder that they belong to.
+///
+/// # Errors
+/// When the `.env` there cannot be read.
+pub(in crate::cli) fn source(dir: &Path) -> Result<(Box<dyn Source>, PathBuf), ConfigError> {
+    Ok(match running(dir) {
+        Some((settings, place)) => (Box::new(settings), place),
+        None => (Box::new(Environment::read(dir)?), dir.to_owned()),
+    })
+}
+
+/// What commands in `dir` work on.
+///
+/// # Errors
+/// [`ConfigError`] for the first setting that cannot be used.
+pub(in crate::cli) fn config(dir: &Path) -> Result<Config, ConfigError> {
+    let (source, place) = source(dir)?;
+    Config::load(&*source, &place)
+}
+
+fn running(dir: &Path) -> Option<(HashMap<String, String>, PathBuf)> {
+    if let Some(settings) = read(dir) {
+        return Some((settings, dir.to_owned()));
+    }
     if dir.join(".env").exists() {
         return None;
     }
     let place = dir.join(FOLDER);
-    read(&place).map(|settings| Config::load(&settings, &place))
+    read(&place).map(|settings| (settings, place))
 }
 
 /// Settings in `place` whose process is alive.
@@ -90,16 +126,17 @@ mod tests {
     fn a_running_demo_is_found_until_it_ends() {
         let dir = std::env::temp_dir().join(format!("crs-place-{}", uuid::Uuid::new_v4()));
         fs::create_dir_all(&dir).unwrap();
-        assert!(running(&dir).is_none());
+        assert!(!is_demo(&dir));
         let place = Place::take(&dir).unwrap();
         place.publish(HashMap::from([("PORT".into(), "4567".into())])).unwrap();
-        assert_eq!(running(&dir).unwrap().unwrap().server.port, 4567);
+        assert_eq!(config(&dir).unwrap().server.port, 4567);
         assert!(Place::take(&dir).is_err());
-        fs::write(dir.join(".env"), "").unwrap();
-        assert!(running(&dir).is_none(), "a folder's own settings win");
+        fs::write(dir.join(".env"), "PORT=4568").unwrap();
+        assert!(!is_demo(&dir), "a folder's own settings win");
+        assert_eq!(config(place.dir()).unwrap().server.port, 4567, "but not in the demo's folder");
         fs::remove_file(dir.join(".env")).unwrap();
         drop(place);
-        assert!(running(&dir).is_none());
+        assert!(!is_demo(&dir));
         fs::remove_dir_all(&dir).unwrap();
     }
 }

@@ -1,4 +1,4 @@
-//! One account and one API key, written as the legacy service would write them.
+//! Accounts and API keys, written as the legacy service would write them.
 
 use compat::{
     crypto::{Service, Vault, key_hash},
@@ -18,23 +18,79 @@ pub struct Seed {
     pub account_id: String,
 }
 
+/// Writes accounts and keys.
+pub struct Planter {
+    batch: Batch,
+    vault: Vault,
+    encryption_key: String,
+    now_ms: i64,
+    now_iso: String,
+}
+
+/// A key that was planted.
+#[derive(Clone, Debug)]
+pub struct Planted {
+    /// Its id.
+    pub id: String,
+    /// The key in plain text.
+    pub secret: String,
+}
+
 impl Seed {
     /// An official account whose token is good for a day, and an unlimited key. `encryption_key` is
     /// the service's; `now_ms` and `now_iso` are the time as the epoch and in ISO form.
     pub fn new(encryption_key: &str, now_ms: i64, now_iso: &str) -> Self {
-        let account_id = uuid::Uuid::new_v4().to_string();
-        let key_id = uuid::Uuid::new_v4().to_string();
-        let secret: [u8; 32] = rand::random();
-        let api_key = format!("cr_{}", hex::encode(secret));
-        let mut batch = Batch::new();
-        account(&mut batch, &Vault::new(encryption_key), &account_id, now_ms, now_iso);
-        key(&mut batch, &key_hash(&api_key, encryption_key), &key_id, now_ms, now_iso);
-        Self { batch, api_key, key_id, account_id }
+        let mut planter = Planter::new(encryption_key, now_ms, now_iso);
+        let account_id = planter.account("Stand-in account");
+        let key = planter.key(&new_id(), "Demo key", &[]);
+        Self { batch: planter.batch, api_key: key.secret, key_id: key.id, account_id }
     }
 }
 
+impl Planter {
+    /// With the encryption key of the service, and the time as the epoch and in ISO form.
+    pub fn new(encryption_key: &str, now_ms: i64, now_iso: &str) -> Self {
+        Self {
+            batch: Batch::new(),
+            vault: Vault::new(encryption_key),
+            encryption_key: encryption_key.to_owned(),
+            now_ms,
+            now_iso: now_iso.to_owned(),
+        }
+    }
+
+    /// An official account whose token is good for a day; returns its id.
+    pub fn account(&mut self, name: &str) -> String {
+        let id = new_id();
+        account(&mut self.batch, &self.vault, (&id, name), self.now_ms, &self.now_iso);
+        id
+    }
+
+    /// An unlimited key, but for what `changes` say of its fields.
+    pub fn key(&mut self, id: &str, name: &str, changes: &[(&str, &str)]) -> Planted {
+        let secret: [u8; 32] = rand::random();
+        let secret = format!("cr_{}", hex::encode(secret));
+        let lookup_hash = key_hash(&secret, &self.encryption_key);
+        key(&mut self.batch, &lookup_hash, (id, name), self.now_ms, &self.now_iso);
+        for (field, value) in changes {
+            self.batch.push(Cmd::new("HSET").arg(format!("apikey:{id}")).args([*field, *value]));
+        }
+        Planted { id: id.to_owned(), secret }
+    }
+
+    /// The commands.
+    pub fn into_batch(self) -> Batch {
+        self.batch
+    }
+}
+
+/// A fresh id.
+pub fn new_id() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
+
 /// Fields and index of contract/redis.md §b, `claude`.
-fn account(batch: &mut Batch, vault: &Vault, id: &str, now_ms: i64, now_iso: &str) {
+fn account(batch: &mut Batch, vault: &Vault, (id, name): (&str, &str), now_ms: i64, now_iso: &str) {
     let (access, refresh) = ("standin-access-token", "standin-refresh-token");
     let expires = (now_ms + 24 * 60 * 60 * 1000).to_string();
     let oauth = json!({
@@ -48,7 +104,7 @@ fn account(batch: &mut Batch, vault: &Vault, id: &str, now_ms: i64, now_iso: &st
     let oauth = seal(&oauth.to_string());
     let fields = [
         ("id", id),
-        ("name", "Stand-in account"),
+        ("name", name),
         ("description", "Answers from this machine"),
         ("email", &email),
         ("password", ""),
@@ -87,8 +143,7 @@ fn account(batch: &mut Batch, vault: &Vault, id: &str, now_ms: i64, now_iso: &st
 }
 
 /// Fields and indexes of contract/redis.md §a.
-fn key(batch: &mut Batch, lookup_hash: &str, id: &str, now_ms: i64, now_iso: &str) {
-    let name = "Demo key";
+fn key(batch: &mut Batch, lookup_hash: &str, (id, name): (&str, &str), now_ms: i64, now_iso: &str) {
     let fields = [
         ("id", id),
         ("name", name),

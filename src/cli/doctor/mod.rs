@@ -6,7 +6,6 @@
 mod census;
 mod check;
 mod indexes;
-mod progress;
 mod reading;
 mod records;
 mod references;
@@ -19,7 +18,7 @@ mod tests;
 mod usage;
 mod values;
 
-use std::{path::Path, process::ExitCode, time::Duration};
+use std::{path::Path, time::Duration};
 
 use anyhow::{Context, anyhow};
 use compat::{
@@ -28,12 +27,14 @@ use compat::{
     store::{Cmd, RedisConfig, RedisStore, Reply, Store, StoreError},
 };
 
-use super::Output;
-use crate::config::{Config, Environment};
+use super::{
+    Output, demo,
+    progress::{self, Progress},
+};
+use crate::config::Config;
 use census::Census;
 #[cfg(test)]
 use check::Check;
-pub use progress::Progress;
 use records::Records;
 pub use report::DoctorReport;
 use report::Findings;
@@ -100,20 +101,20 @@ pub async fn run(
 
 /// The command: audits what the settings in `dir` point to and prints the report. Exit code 0 when
 /// there is nothing to mend, 1 when there is, 2 when the audit could not run.
-pub(super) fn main(dir: &Path, output: &Output) -> ExitCode {
+pub(super) fn main(dir: &Path, output: &Output) -> u8 {
     match audit(dir, output) {
-        Ok(report) if report.is_clean() => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::from(FINDINGS),
+        Ok(report) if report.is_clean() => 0,
+        Ok(_) => FINDINGS,
         Err(error) => {
             output.error(&error);
-            ExitCode::from(COULD_NOT_RUN)
+            COULD_NOT_RUN
         }
     }
 }
 
 fn audit(dir: &Path, output: &Output) -> anyhow::Result<DoctorReport> {
-    let source = Environment::read(dir)?;
-    let config = Config::load(&source, dir)?;
+    let (source, dir) = demo::source(dir)?;
+    let config = Config::load(&*source, &dir)?;
     let vault = Vault::new(config.security.encryption_key.expose());
     let redis = RedisConfig {
         host: config.redis.host.clone(),
@@ -127,7 +128,7 @@ fn audit(dir: &Path, output: &Output) -> anyhow::Result<DoctorReport> {
     let place = format!("{}:{}/{}", redis.host, redis.port, redis.db);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let report = runtime.block_on(async {
-        let settings = SettingsReport::read(dir, &source).await;
+        let settings = SettingsReport::read(&dir, &*source).await;
         let store = RedisStore::open(&redis)?;
         let progress = Progress::new(output.is_terminal());
         run(&store, &vault, settings, DoctorOptions::default(), progress).await

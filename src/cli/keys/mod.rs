@@ -9,8 +9,8 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use tokio::runtime::Builder;
 
-use super::{Output, output::Stopped};
-use crate::{app::Administration, config::Config, keys::manage::Filter};
+use super::{Output, demo, output::Stopped};
+use crate::{app::Administration, keys::manage::Filter};
 use fields::Fields;
 
 /// Arguments of `crs keys`.
@@ -150,7 +150,7 @@ enum TagAction {
 /// # Errors
 /// Settings that cannot be used, no Redis, input that cannot be read.
 pub(super) fn run(dir: &Path, arguments: Arguments, output: &Output) -> anyhow::Result<u8> {
-    let config = Config::read(dir)?;
+    let config = demo::config(dir)?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let administration = Administration::open(&config).await?;

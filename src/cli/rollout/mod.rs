@@ -3,11 +3,11 @@
 mod run;
 mod show;
 
-use std::{collections::BTreeSet, path::Path, process::ExitCode};
+use std::{collections::BTreeSet, path::Path};
 
 use clap::{Args, Subcommand};
 
-use super::Output;
+use super::{Output, demo};
 use crate::{
     config::ConfigError,
     rollout::{NameLists, Percent, Phase, Settings},
@@ -191,18 +191,16 @@ enum Failure {
 }
 
 /// Runs the command; the exit code says whether it was done, refused or failed.
-pub(super) fn main(dir: &Path, arguments: &Arguments, output: &Output) -> ExitCode {
+pub(super) fn main(dir: &Path, arguments: &Arguments, output: &Output) -> u8 {
     let failure = match run::run(dir, arguments, output) {
-        Ok(()) => return ExitCode::SUCCESS,
+        Ok(()) => return 0,
         Err(failure) => failure,
     };
     let code = match &failure {
-        Failure::Usage(_) => ExitCode::from(ConfigError::EXIT_CODE),
-        Failure::Refused(_) => ExitCode::from(REFUSED),
-        Failure::Broken(error) if error.is::<ConfigError>() => {
-            ExitCode::from(ConfigError::EXIT_CODE)
-        }
-        Failure::Broken(_) => ExitCode::FAILURE,
+        Failure::Usage(_) => ConfigError::EXIT_CODE,
+        Failure::Refused(_) => REFUSED,
+        Failure::Broken(error) if error.is::<ConfigError>() => ConfigError::EXIT_CODE,
+        Failure::Broken(_) => 1,
     };
     output.error(&match failure {
         Failure::Broken(error) => error,

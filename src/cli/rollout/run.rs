@@ -14,7 +14,7 @@ use rustix::process::getuid;
 use serde_json::{Value, json};
 use tokio::runtime::Builder;
 
-use super::{Action, Arguments, Failure, Output, Say, show};
+use super::{Action, Arguments, Failure, Output, Say, demo, show};
 use crate::{
     config::Config,
     rollout::{
@@ -34,7 +34,7 @@ pub(super) struct Place<'a> {
 }
 
 pub(super) fn run(dir: &Path, arguments: &Arguments, output: &Output) -> Result<(), Failure> {
-    let mut config = Config::read(dir).map_err(anyhow::Error::from)?;
+    let mut config = demo::config(dir).map_err(anyhow::Error::from)?;
     config.service.data_dir = dir.join(&config.service.data_dir);
     let runtime = Builder::new_current_thread().enable_all().build().context("no runtime")?;
     let store = RedisStore::open(&compat::store::RedisConfig {

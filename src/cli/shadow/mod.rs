@@ -17,7 +17,7 @@ use clap::Subcommand;
 use compat::store::RedisStore;
 use shadow::capture::Sealer;
 
-use super::Output;
+use super::{Output, demo};
 use crate::{
     app,
     config::Config,
@@ -38,7 +38,7 @@ pub(super) enum Action {
     /// Cases are kept in data/crs/shadow of the machine that compared them, sealed with a key made from
     /// ENCRYPTION_KEY, without secrets. `crs shadow report` names an example for each difference.
     Diff {
-        /// Id of the case; without one, the newest.
+        /// Id of the case, or its beginning; without one, the newest.
         id: Option<String>,
         /// Show the raw body of both sides, too.
         #[arg(long)]
@@ -95,7 +95,7 @@ pub(super) struct Desk {
 
 impl Desk {
     pub(super) fn open(dir: &Path) -> anyhow::Result<Self> {
-        let config = Config::read(dir)?;
+        let config = demo::config(dir)?;
         let shelf = app::shelf(&config.service.data_dir);
         Ok(Self { config, shelf })
     }

@@ -36,11 +36,8 @@ pub(super) struct Options {
 /// # Errors
 /// When the service or Redis does not answer, after everything else was shown.
 pub(super) fn run(dir: &Path, options: Options, output: &Output) -> anyhow::Result<()> {
-    let (config, of_demo) = match demo::running(dir) {
-        Some(config) => (config?, true),
-        None => (Config::read(dir)?, false),
-    };
-    if of_demo {
+    let config = demo::config(dir)?;
+    if demo::is_demo(dir) {
         output.line("This is the running demo.");
     }
     let runtime = Builder::new_current_thread().enable_all().build()?;

@@ -22,6 +22,7 @@ use crate::{
     wire::body::RequestBody,
 };
 
+pub use system::SYSTEM_LINE;
 pub use tools::{ToolNames, ToolNaming};
 
 /// The vendor's host; redirection for tests happens in `upstream`.

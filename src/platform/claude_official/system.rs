@@ -6,7 +6,8 @@ use crate::wire::{
     text::js_trim,
 };
 
-const SYSTEM_LINE: &str = "You are Claude Code, Anthropic's official CLI for Claude.";
+/// What Claude Code's system prompt begins with.
+pub const SYSTEM_LINE: &str = "You are Claude Code, Anthropic's official CLI for Claude.";
 const BILLING_HEADER: &str = "x-anthropic-billing-header";
 
 /// `system` on its way through the rules.

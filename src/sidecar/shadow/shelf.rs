@@ -11,6 +11,8 @@ use thiserror::Error;
 
 /// Ending of a case's file.
 const ENDING: &str = "case";
+/// Shortest beginning of an id that stands for it.
+const BEGINNING: usize = 4;
 
 /// Bounds of the shelf. Beyond them the oldest cases go.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +45,9 @@ pub enum ShelfError {
     /// No case of that id.
     #[error("there is no case {0}; `crs shadow report` names cases, and old ones are dropped")]
     Unknown(String),
+    /// More cases than one.
+    #[error("more cases than one begin with {0}; say more of the id")]
+    Ambiguous(String),
     /// It does not open.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -90,20 +95,30 @@ impl Shelf {
         Ok(())
     }
 
-    /// One case.
+    /// One case, by its id or as much of its beginning as tells it from others.
     ///
     /// # Errors
-    /// When there is none, or it does not open with this key.
+    /// When there is none or more than one, or it does not open with this key.
     pub fn open(&self, id: &str, sealer: &Sealer) -> Result<Capture, ShelfError> {
         Ok(sealer.open(&self.sealed(id)?)?)
     }
 
-    /// One case as it lies there.
+    /// One case as it lies there, found as by [`Shelf::open`].
     ///
     /// # Errors
-    /// When there is none.
+    /// When there is none or more than one.
     pub fn sealed(&self, id: &str) -> Result<Vec<u8>, ShelfError> {
-        fs::read(self.path(id)).map_err(|error| match error.kind() {
+        let mut path = self.path(id);
+        if !path.exists() && id.len() >= BEGINNING {
+            let ids = self.ids();
+            let mut found = ids.iter().filter(|known| known.starts_with(id));
+            match (found.next(), found.next()) {
+                (Some(known), None) => path = self.path(known),
+                (Some(_), Some(_)) => return Err(ShelfError::Ambiguous(id.to_owned())),
+                (None, _) => {}
+            }
+        }
+        fs::read(path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => ShelfError::Unknown(id.to_owned()),
             _ => ShelfError::Folder { folder: self.folder.clone(), source: error },
         })
@@ -188,6 +203,10 @@ mod tests {
         assert_eq!(shelf.ids(), ["case-2", "case-3", "case-4"]);
         assert!(matches!(shelf.sealed("case-0"), Err(ShelfError::Unknown(_))));
         assert!(shelf.sealed("../../etc/passwd").is_err());
+        assert!(matches!(shelf.sealed("case-"), Err(ShelfError::Ambiguous(_))));
+        assert!(matches!(shelf.sealed("cas"), Err(ShelfError::Unknown(_))), "too short");
+        shelf.keep("d2c4a1f0-1111-4111-8111-111111111111", b"other").unwrap();
+        assert_eq!(shelf.sealed("d2c4").unwrap(), b"other");
         let small = Shelf::new(folder.clone(), ShelfLimits { bytes: 7, ..limits });
         small.keep("case-9", b"sealed").unwrap();
         assert_eq!(small.ids(), ["case-9"]);

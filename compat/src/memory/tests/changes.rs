@@ -158,3 +158,21 @@ async fn the_present_moment_is_a_change_whoever_was_there_before() {
     assert_eq!(changes["record"]["fields"], json!({ "at": { "=": "2026-03-01T12:00:00.000Z" } }));
     assert_eq!(changes["index"]["members"], json!({ "now": { "=": 1_772_366_400_000_i64 } }));
 }
+
+#[tokio::test]
+async fn a_run_that_writes_late_counts_moments_since_its_start() {
+    for late in [false, true] {
+        let first = empty();
+        let write = ["HSET record at 2026-03-01T12:00:00.000Z then 2026-02-28T12:00:00.000Z"];
+        run(&first, &write).await;
+        let clock = Clock::manual(NOW);
+        let memory = Memory::new(Arc::new(first.base()), clock.clone());
+        let memory = if late { memory.writing_late() } else { memory };
+        clock.advance_ms(5_000);
+        run(&memory, &write).await;
+        let changes = memory.changes().to_json();
+        let expected =
+            if late { json!({ "at": { "=": "2026-03-01T12:00:00.000Z" } }) } else { Json::Null };
+        assert_eq!(changes["record"]["fields"], expected);
+    }
+}

@@ -15,6 +15,38 @@ pub struct Behaviour {
     pub text_bytes: Option<usize>,
     /// Token counts of every answer; `None` to estimate them from the bodies' lengths.
     pub usage: Option<TokenCounts>,
+    /// Whether the [`Cue`] in a request's text says what becomes of it.
+    pub cues: bool,
+}
+
+/// What a request's text may ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cue {
+    /// Too many requests, without a word on when the limit ends.
+    RateLimit,
+    /// A request that the vendor finds wrong.
+    Refuse,
+    /// A stream that goes on until [`Controls::let_go`](super::Controls::let_go).
+    Hold,
+}
+
+impl Cue {
+    const ALL: [Self; 3] = [Self::RateLimit, Self::Refuse, Self::Hold];
+
+    /// The words that ask for it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::RateLimit => "(the vendor limits this one)",
+            Self::Refuse => "(the vendor refuses this one)",
+            Self::Hold => "(the vendor holds this one)",
+        }
+    }
+
+    /// The one in a body.
+    pub(super) fn of(body: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(body).ok()?;
+        Self::ALL.into_iter().find(|cue| text.contains(cue.words()))
+    }
 }
 
 /// Tokens that an answer claims.
@@ -40,6 +72,7 @@ impl Default for Behaviour {
             deltas: 8,
             text_bytes: None,
             usage: None,
+            cues: false,
         }
     }
 }

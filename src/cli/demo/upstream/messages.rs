@@ -87,6 +87,14 @@ pub(super) fn events(
     events
 }
 
+/// One more event of a held stream.
+pub(super) fn tick(number: usize) -> Bytes {
+    event(
+        "content_block_delta",
+        &format!("\"index\":0,\"delta\":{{\"type\":\"text_delta\",\"text\":\"t{number};\"}}"),
+    )
+}
+
 /// What the OAuth token endpoint grants.
 pub(super) fn token() -> Value {
     json!({

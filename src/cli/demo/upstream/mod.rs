@@ -16,8 +16,9 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -34,7 +35,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub use self::behaviour::{Behaviour, TokenCounts};
+pub use self::behaviour::{Behaviour, Cue, TokenCounts};
 use self::{messages::MessageRequest, paced::Paced};
 
 /// A listener that answers like the vendor once [`run`](Self::run).
@@ -52,7 +53,15 @@ struct Shared {
     behaviour: ArcSwap<Behaviour>,
     requests: AtomicU64,
     arrival: Notify,
+    held: AtomicU64,
+    let_go: AtomicBool,
 }
+
+/// Between two events of a held stream.
+const TICK: Duration = Duration::from_millis(100);
+
+/// A held stream while it is open.
+struct Held(Controls);
 
 impl StandIn {
     /// Listens on `address`.
@@ -100,9 +109,36 @@ impl Controls {
         self.0.requests.load(Ordering::Relaxed)
     }
 
+    /// Held streams that are open.
+    pub fn held(&self) -> u64 {
+        self.0.held.load(Ordering::Relaxed)
+    }
+
+    /// Lets held streams come to their ends, these and all that follow.
+    pub fn let_go(&self) {
+        self.0.let_go.store(true, Ordering::Relaxed);
+    }
+
     /// Resolves when the next request for messages arrives.
     pub async fn arrival(&self) {
         self.0.arrival.notified().await;
+    }
+}
+
+impl Held {
+    fn new(controls: &Controls) -> Self {
+        controls.0.held.fetch_add(1, Ordering::Relaxed);
+        Self(controls.clone())
+    }
+
+    fn may_end(&self) -> bool {
+        self.0.0.let_go.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.0.held.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -131,7 +167,7 @@ async fn answer(request: Request<Incoming>, controls: &Controls) -> Response<Pac
         (&Method::POST, "/v1/messages") => {
             controls.0.requests.fetch_add(1, Ordering::Relaxed);
             controls.0.arrival.notify_waiters();
-            message(&body, &controls.0.behaviour.load()).await
+            message(&body, controls).await
         }
         (&Method::POST, "/v1/messages/count_tokens") => {
             json_reply(&json!({ "input_tokens": messages::tokens_in(body.len()) }))
@@ -145,19 +181,37 @@ async fn answer(request: Request<Incoming>, controls: &Controls) -> Response<Pac
     }
 }
 
-async fn message(body: &Bytes, behaviour: &Behaviour) -> Response<Paced> {
+async fn message(body: &Bytes, controls: &Controls) -> Response<Paced> {
+    let behaviour = controls.0.behaviour.load();
     let Ok(request) = serde_json::from_slice::<MessageRequest<'_>>(body) else {
         return error(StatusCode::BAD_REQUEST, "invalid_request_error", "body is not JSON");
     };
+    let cue = behaviour.cues.then(|| Cue::of(body)).flatten();
+    let refused = match cue {
+        Some(Cue::RateLimit) => {
+            Some((StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", "Too many requests"))
+        }
+        Some(Cue::Refuse) => {
+            Some((StatusCode::BAD_REQUEST, "invalid_request_error", "max_tokens: too large"))
+        }
+        Some(Cue::Hold) | None => None,
+    };
+    if let Some((status, kind, text)) = refused {
+        return error(status, kind, text);
+    }
     let usage = behaviour.usage(body.len());
     if !behaviour.delay.is_zero() {
         tokio::time::sleep(behaviour.delay).await;
     }
     let (kind, body) = if request.stream {
-        let events = messages::events(&request, behaviour, usage);
-        ("text/event-stream; charset=utf-8", Paced::events(events, behaviour.delta_delay))
+        let events = messages::events(&request, &behaviour, usage);
+        let body = match cue {
+            Some(Cue::Hold) => held(events, controls),
+            _ => Paced::events(events, behaviour.delta_delay),
+        };
+        ("text/event-stream; charset=utf-8", body)
     } else {
-        let text = messages::whole(&request, behaviour, usage);
+        let text = messages::whole(&request, &behaviour, usage);
         ("application/json", Paced::whole(text.into()))
     };
     let mut response = Response::new(body);
@@ -167,6 +221,26 @@ async fn message(body: &Bytes, behaviour: &Behaviour) -> Response<Paced> {
         headers.insert(name, HeaderValue::from_static(value));
     }
     response
+}
+
+/// A message's events with others in its middle, as many as it takes.
+fn held(events: Vec<Bytes>, controls: &Controls) -> Paced {
+    let mut events = events.into_iter();
+    let open = Held::new(controls);
+    let (mut begun, mut ticks) = (0, 0);
+    let more = move || {
+        // After the start of the message, of its text, and the ping.
+        if begun < 3 {
+            begun += 1;
+            return events.next();
+        }
+        if !open.may_end() {
+            ticks += 1;
+            return Some(messages::tick(ticks));
+        }
+        events.next()
+    };
+    Paced::made(TICK, Box::new(more))
 }
 
 fn json_reply(value: &serde_json::Value) -> Response<Paced> {

@@ -9,7 +9,7 @@ pub struct Progress {
 }
 
 /// The bar of one step.
-pub(super) struct Bar(ProgressBar);
+pub(in crate::cli) struct Bar(ProgressBar);
 
 impl Progress {
     /// Bars on standard error when `visible`.
@@ -17,7 +17,7 @@ impl Progress {
         Self { visible }
     }
 
-    pub(super) fn start(self, name: &'static str, length: impl TryInto<u64>) -> Bar {
+    pub(in crate::cli) fn start(self, name: &'static str, length: impl TryInto<u64>) -> Bar {
         let target =
             if self.visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(length.try_into().ok(), target).with_message(name);
@@ -30,12 +30,12 @@ impl Progress {
 
 impl Bar {
     /// So far.
-    pub(super) fn at(&self, position: usize) {
+    pub(in crate::cli) fn at(&self, position: usize) {
         self.0.set_position(position as u64);
     }
 
     /// Done; the bar goes away.
-    pub(super) fn end(self) {
+    pub(in crate::cli) fn end(self) {
         self.0.finish_and_clear();
     }
 }
