@@ -13,7 +13,7 @@ use compat::{
     write_behind::WriteBehind,
 };
 use futures_util::{FutureExt, future::BoxFuture};
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::settings;
 use crate::{
@@ -22,13 +22,16 @@ use crate::{
         lifecycle::{AccountAdmin, AdminPorts, Bindings},
     },
     config::Config,
-    domain::LogAnomalies,
+    domain::AnomalySink,
     keys::manage::{KeyAdmin, KeyAdminSettings},
+    notify::Notifier,
     upstream::HttpSender,
 };
 
 /// Longest that one Redis call may take here: an operator can wait.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Longest that ending may take.
+const LAST: Duration = Duration::from_secs(10);
 /// When a change is looked at again: a stale write of the Node service follows within moments.
 const LOOKS_MS: [u64; 3] = [40, 120, 300];
 
@@ -39,7 +42,9 @@ pub struct Administration {
     /// Upstream accounts.
     pub accounts: AccountAdmin,
     at_work: Accounts,
+    /// The writer and the deliveries.
     tasks: TaskTracker,
+    ending: CancellationToken,
 }
 
 impl Administration {
@@ -63,7 +68,10 @@ impl Administration {
         let tasks = TaskTracker::new();
         tasks.spawn(writer);
         let pool = AccountPool::new(Arc::clone(&store), clock.clone(), calendar, vault.clone());
-        let anomalies = Arc::new(LogAnomalies);
+        let (notifier, delivery) = Notifier::new(Arc::clone(&store), settings::postman(config)?);
+        let ending = CancellationToken::new();
+        tasks.spawn(delivery.run(ending.clone()));
+        let anomalies: Arc<dyn AnomalySink> = Arc::new(notifier);
         let at_work = Accounts::new(
             AccountPorts {
                 store: Arc::clone(&store),
@@ -100,14 +108,22 @@ impl Administration {
             looks,
             request_timeout: config.claude.request_timeout,
             api_version: config.claude.api_version.clone(),
+            bedrock: settings::bedrock_settings(&config.bedrock),
         });
-        Ok(Self { keys, accounts, at_work, tasks })
+        Ok(Self { keys, accounts, at_work, tasks, ending })
     }
 
-    /// Sends what is queued and ends.
+    /// Sends what is queued, messages to operators too, and ends.
     pub async fn close(self) {
-        self.at_work.drain().await;
-        self.tasks.close();
+        let Self { keys, accounts, at_work, tasks, ending } = self;
+        at_work.drain().await;
+        // The writer ends with the last who may write.
+        drop((keys, accounts, at_work));
+        ending.cancel();
+        tasks.close();
+        if tokio::time::timeout(LAST, tasks.wait()).await.is_err() {
+            tracing::warn!("not everything that was queued has been sent");
+        }
     }
 }
 

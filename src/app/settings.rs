@@ -172,7 +172,7 @@ pub(super) fn relay_settings(config: &Config) -> RelaySettings {
     }
 }
 
-fn bedrock_settings(config: &BedrockConfig) -> bedrock::Settings {
+pub(super) fn bedrock_settings(config: &BedrockConfig) -> bedrock::Settings {
     let key = config.access_key_id.clone().zip(config.secret_access_key.clone());
     bedrock::Settings {
         region: config.region.clone(),

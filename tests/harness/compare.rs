@@ -85,6 +85,17 @@ fn walk(path: &mut String, legacy: &Value, crs: &Value, out: &mut Vec<Difference
                 step(path, name, |path| push(path, Kind::Extra, &Value::Null, value, out));
             }
         }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() && is_set(path) => {
+            // Random ids stand in any order, placeholders in one.
+            let sorted = |items: &[Value]| {
+                let mut items = items.to_vec();
+                items.sort_by_key(Value::to_string);
+                items
+            };
+            for (index, (value, other)) in sorted(a).iter().zip(&sorted(b)).enumerate() {
+                step(path, &index.to_string(), |path| walk(path, value, other, out));
+            }
+        }
         (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
             if path.ends_with("/spelling") {
                 if a != b {
@@ -124,6 +135,12 @@ fn walk(path: &mut String, legacy: &Value, crs: &Value, out: &mut Vec<Difference
         let at = path.clone();
         out.retain(|difference| difference.path != at);
     }
+}
+
+/// Whether the array at the path is a set's change.
+fn is_set(path: &str) -> bool {
+    let set = ["/added", "/removed", "/scores"].iter().any(|end| path.ends_with(end));
+    path.starts_with("redis/") && set
 }
 
 fn ttl_agrees(a: &Value, b: &Value) -> bool {

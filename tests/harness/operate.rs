@@ -114,7 +114,10 @@ pub async fn run(
     if done {
         kept.keep(&operate.keep, &answer)?;
     }
-    let mut shown = json!({ "done": done });
+    let mut shown = json!({});
+    if operate.done {
+        shown["done"] = done.into();
+    }
     if operate.answer {
         let mut answer = answer;
         leave_out(&mut answer, &operate.without);

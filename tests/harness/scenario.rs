@@ -93,6 +93,9 @@ pub struct Operate {
     /// Whether the answers are compared; else only whether it was done.
     #[serde(default = "yes")]
     pub answer: bool,
+    /// Whether it is compared that the operation was done; a test answers 200 whatever comes of it.
+    #[serde(default = "yes")]
+    pub done: bool,
     /// Members that are left out of both answers, wherever they stand.
     #[serde(default)]
     pub without: Vec<String>,

@@ -72,6 +72,8 @@ pub struct AdminPorts {
     pub request_timeout: Duration,
     /// `CLAUDE_API_VERSION`.
     pub api_version: String,
+    /// Requests to Bedrock.
+    pub bedrock: crate::platform::bedrock::Settings,
 }
 
 /// Administration of accounts. Cheap to clone.

@@ -23,7 +23,7 @@ pub(super) async fn run(
     let (kind, id) = which.find(accounts).await?;
     let start = Instant::now();
     let mut trial = Trial::default();
-    accounts.probe(kind, &id, model, &mut |event| trial.take(event)).await?;
+    accounts.probe(kind, &id, model, &mut |event| trial.take(event)).await;
     let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
     let text = trial.text.trim().to_owned();
     match trial.fault() {

@@ -39,7 +39,7 @@ const STOPS: [&str; 9] = [
 ];
 
 /// Fields whose text is stored as it is.
-const PLAIN: [&str; 9] = [
+const PLAIN: [&str; 10] = [
     "name",
     "description",
     "isActive",
@@ -49,6 +49,7 @@ const PLAIN: [&str; 9] = [
     "useUnifiedUserAgent",
     "useUnifiedClientId",
     "unifiedClientId",
+    "interceptWarmup",
 ];
 
 /// Checks the body of a new account.

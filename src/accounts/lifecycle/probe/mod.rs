@@ -4,6 +4,7 @@
 //! `test_start`, `content`, `message_stop`, `error`, `test_complete`. An official account's state follows
 //! the vendor's answer as if a client had asked; of other kinds nothing changes.
 
+mod bedrock;
 mod ccr;
 mod console;
 mod official;
@@ -15,7 +16,6 @@ use serde_json::{Value, json};
 
 use super::AccountAdmin;
 use crate::{
-    domain::Declined,
     upstream::{SendError, UpstreamRequest, UpstreamResponse},
     wire::sse::LineSplitter,
 };
@@ -31,28 +31,16 @@ const REFUSAL_MAX: usize = 1 << 20;
 pub type Told<'a> = &'a mut (dyn FnMut(Value) + Send);
 
 impl AccountAdmin {
-    /// Tries an account and tells what happens. Without `model`, [`DEFAULT_MODEL`] is asked for.
-    ///
-    /// # Errors
-    /// A kind that cannot be tried here (501). Everything else is told.
-    pub async fn probe(
-        &self,
-        kind: Kind,
-        id: &str,
-        model: Option<&str>,
-        told: Told<'_>,
-    ) -> Result<(), Declined> {
-        let model = model.unwrap_or(DEFAULT_MODEL);
+    /// Tries an account and tells what happens, faults included. Without `model`, [`DEFAULT_MODEL`] is
+    /// asked for, of Bedrock the account's own.
+    pub async fn probe(&self, kind: Kind, id: &str, model: Option<&str>, told: Told<'_>) {
+        let named = model.unwrap_or(DEFAULT_MODEL);
         match kind {
-            Kind::Official => self.probe_official(id, model, told).await,
-            Kind::Console => self.probe_console(id, model, told).await,
-            Kind::Ccr => self.probe_ccr(id, model, told).await,
-            Kind::Bedrock => {
-                let why = "Bedrock accounts cannot be tested by this version";
-                return Err(Declined::new(501, "Not supported").saying(why));
-            }
+            Kind::Official => self.probe_official(id, named, told).await,
+            Kind::Console => self.probe_console(id, named, told).await,
+            Kind::Ccr => self.probe_ccr(id, named, told).await,
+            Kind::Bedrock => self.probe_bedrock(id, model, told).await,
         }
-        Ok(())
     }
 
     async fn send(&self, request: UpstreamRequest) -> Result<UpstreamResponse, SendError> {

@@ -1,6 +1,6 @@
 //! Trying an official account: the relay's request, and what the answer does to the account.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use compat::{
@@ -18,10 +18,6 @@ use crate::{
     upstream::{SendError, SendErrorKind, UpstreamRequest, UpstreamResponse},
     wire::body::RequestBody,
 };
-
-/// Tries of a 403 after the first, with a pause before each.
-const FORBIDDEN_RETRIES: usize = 2;
-const FORBIDDEN_PAUSE: Duration = Duration::from_secs(2);
 
 impl AccountAdmin {
     pub(super) async fn probe_official(&self, id: &str, model: &str, told: Told<'_>) {
@@ -69,7 +65,8 @@ impl AccountAdmin {
             idle_timeout: self.0.request_timeout,
             decode_body: true,
         };
-        match self.ask_official(request).await {
+        // A 403 is not tried again: whoever looks on has been told that the test runs.
+        match self.send(request).await {
             Ok(response) if response.status == 200 => {
                 self.tell_answer(&entry, model, response, told).await;
             }
@@ -86,18 +83,6 @@ impl AccountAdmin {
         }
         let stored = self.one(Cmd::new("GET").arg(compat::keys::UNIFIED_USER_AGENT)).await?;
         Ok(stored.text()?.filter(|agent| !agent.is_empty()))
-    }
-
-    async fn ask_official(&self, request: UpstreamRequest) -> Result<UpstreamResponse, SendError> {
-        let mut response = self.send(request.clone()).await?;
-        for _ in 0..FORBIDDEN_RETRIES {
-            if response.status != 403 {
-                break;
-            }
-            tokio::time::sleep(FORBIDDEN_PAUSE).await;
-            response = self.send(request.clone()).await?;
-        }
-        Ok(response)
     }
 
     async fn tell_answer(
