@@ -22,7 +22,7 @@ use std::{
 use parking_lot::Mutex;
 
 pub use entry::{DayUsage, Entry, Fields, Kind, Leases};
-pub use patch::Patch;
+pub use patch::{Patch, replace_text};
 pub use snapshot::{Group, Snapshot};
 
 use crate::{

@@ -29,6 +29,21 @@ return 1
 ",
 };
 
+/// Puts another text in a key's place, if the key still holds the text that was read; 1 when done.
+static REPLACE_TEXT: Script = Script {
+    name: "account.replace",
+    source: r"
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2])
+return 1
+",
+};
+
+/// Replaces a JSON record (Bedrock) that was read as `was`; the reply is 1 when nobody wrote it since.
+pub fn replace_text(key: &str, was: &str, new: &str) -> Cmd {
+    Cmd::script(&REPLACE_TEXT, [key]).arg(was).arg(new)
+}
+
 /// Fields to set, remove, and expect.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Patch {

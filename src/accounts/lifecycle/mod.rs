@@ -26,8 +26,8 @@ use compat::{
     crypto::Vault,
     hold::Held,
     keys::AccountKind,
-    pool::{Entry, Fields, Kind, Patch},
-    store::{Batch, Cmd, Reply, Script, Store, StoreError},
+    pool::{Entry, Fields, Kind, Patch, replace_text},
+    store::{Batch, Cmd, Reply, Store, StoreError},
 };
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
@@ -80,15 +80,6 @@ pub struct AdminPorts {
 #[derive(Clone)]
 pub struct AccountAdmin(Arc<AdminPorts>);
 
-/// Puts a JSON record in place of the one that was read, unless it changed since; 1 when done.
-static REPLACE_TEXT: Script = Script {
-    name: "account.replace",
-    source: r"
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[2])
-return 1
-",
-};
 /// Tries to replace a record that others write, too.
 const REPLACE_TRIES: usize = 8;
 
@@ -139,8 +130,7 @@ impl AccountAdmin {
                 return Err(Failure::fault("Account not found"));
             };
             let text = Value::Object(change(&record)).to_string();
-            let replace = Cmd::script(&REPLACE_TEXT, [&key]).arg(&stored).arg(&text);
-            if self.one(replace).await?.int()? == 1 {
+            if self.one(replace_text(&key, &stored, &text)).await?.int()? == 1 {
                 return Ok(());
             }
         }
