@@ -47,7 +47,10 @@ const ALLOWED: [(&str, &[&str]); 18] = [
     ("sidecar", &["api", "relay", "shadow", "upstream", "compat", "config"]),
     (
         "tasks",
-        &["relay", "schedule", "keys", "billing", "accounts", "upstream", "compat", "config"],
+        &[
+            "relay", "schedule", "keys", "billing", "accounts", "notify", "upstream", "compat",
+            "config",
+        ],
     ),
     ("logs", &["config"]),
     ("config", &[]),

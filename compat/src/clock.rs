@@ -25,6 +25,7 @@ pub struct Clock(Inner);
 #[derive(Clone)]
 enum Inner {
     System,
+    Shifted(i64),
     Manual(Arc<AtomicI64>),
 }
 
@@ -32,6 +33,11 @@ impl Clock {
     /// The machine's clock.
     pub fn system() -> Self {
         Self(Inner::System)
+    }
+
+    /// The machine's clock, so many milliseconds off: for looking at what a later day would do.
+    pub fn shifted(by_ms: i64) -> Self {
+        Self(Inner::Shifted(by_ms))
     }
 
     /// A clock that stands still at `epoch_ms` until it is moved.
@@ -42,9 +48,8 @@ impl Clock {
     /// Now, in milliseconds since the epoch.
     pub fn now_ms(&self) -> i64 {
         match &self.0 {
-            Inner::System => SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |elapsed| i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)),
+            Inner::System => system_ms(),
+            Inner::Shifted(by_ms) => system_ms().saturating_add(*by_ms),
             Inner::Manual(at) => at.load(Ordering::SeqCst),
         }
     }
@@ -55,6 +60,12 @@ impl Clock {
             at.fetch_add(by, Ordering::SeqCst);
         }
     }
+}
+
+fn system_ms() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |elapsed| i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX))
 }
 
 impl fmt::Debug for Clock {

@@ -2,7 +2,7 @@
 //! their owner.
 
 use crate::{
-    lua,
+    keys, lua,
     store::{Cmd, Reply, StoreError},
 };
 
@@ -40,6 +40,16 @@ impl Lock {
         }
     }
 
+    /// One rank of keys by cost being built: 5 min, any value (the legacy service's is `1`).
+    pub fn cost_rank(range: &str, value: impl Into<String>) -> Self {
+        Self { key: keys::cost_rank_lock(range), value: value.into(), ttl_ms: 300_000 }
+    }
+
+    /// A background job of crs at work: 2 min, renewed while it runs.
+    pub fn job(name: &str, value: impl Into<String>) -> Self {
+        Self { key: keys::job_lock(name), value: value.into(), ttl_ms: 120_000 }
+    }
+
     /// Key of the lock.
     pub fn key(&self) -> &str {
         &self.key
@@ -48,6 +58,11 @@ impl Lock {
     /// Tries to take it; read the reply with [`taken`].
     pub fn acquire(&self) -> Cmd {
         Cmd::new("SET").arg(&self.key).arg(&self.value).arg("PX").arg(self.ttl_ms).arg("NX")
+    }
+
+    /// Lives on for its whole life, if it is still ours; the reply is 1 if so.
+    pub fn renew(&self) -> Cmd {
+        Cmd::script(&lua::COMPARE_AND_EXPIRE, [&self.key]).arg(&self.value).arg(self.ttl_ms)
     }
 
     /// Gives it back if it is still ours; the reply is 1 if so.

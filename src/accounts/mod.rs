@@ -38,6 +38,7 @@ use tokio_util::task::TaskTracker;
 
 pub use bedrock::BedrockReady;
 pub use ready::{AccountError, OfficialReady, ProviderReady, intercepts_warmup};
+pub use recover::{Kept, Recovered};
 pub use refresh::RefreshError;
 pub use settle::{ClientView, OfficialReply, ProviderReply, error_message, is_account_disabled};
 pub use slots::{Slot, SlotError};

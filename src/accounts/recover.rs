@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use compat::{
-    account_state::{Moment, Phase, console, official},
+    account_state::{Family, Moment, Phase, console, official},
     clock::iso,
     lock::{self, Lock},
     pool::{Entry, Kind, Need, Patch, Snapshot},
@@ -14,13 +14,47 @@ use compat::{
 
 use super::Accounts;
 
+/// An account that came back by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recovered {
+    /// Official or console.
+    pub kind: Kind,
+    /// Its id.
+    pub id: String,
+    /// Its display name.
+    pub name: String,
+    /// What had kept it.
+    pub from: Kept,
+    /// The session window that follows a five-hour stop: start and end, ISO.
+    pub window: Option<(String, String)>,
+}
+
+/// What kept an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// A rate limit.
+    Limit,
+    /// A five-hour stop.
+    FiveHours,
+    /// A daily quota.
+    Quota,
+}
+
+impl Recovered {
+    fn of(entry: &Entry, from: Kept) -> Self {
+        let name = entry.get("name").to_owned();
+        Self { kind: entry.kind, id: entry.id.to_string(), name, from, window: None }
+    }
+}
+
 impl Accounts {
     /// One round, at start and every five minutes: limits, quotas and five-hour stops that are over;
-    /// tokens of waiting accounts that would run out.
+    /// tokens of waiting accounts that would run out. Returns the accounts that came back.
     ///
     /// # Errors
     /// When accounts cannot be read.
-    pub async fn recover(&self) -> Result<(), StoreError> {
+    pub async fn recover(&self) -> Result<Vec<Recovered>, StoreError> {
+        let mut recovered = Vec::new();
         let needs = [Need::List(Kind::Official), Need::List(Kind::Console)];
         let snapshot = self.0.ports.pool.snapshot(&needs).await?;
         let mut cmds: Vec<Cmd> = snapshot.upkeep(Kind::Official).to_vec();
@@ -29,36 +63,44 @@ impl Accounts {
             if official::recovers(&entry, self.now_ms()) {
                 tracing::info!(account = %entry.id, "limit is over");
                 cmds.extend(self.patch(&entry, &official::lift_limit(&entry)));
+                recovered.push(Recovered::of(&entry, Kept::Limit));
+            }
+            for family in [Family::Opus, Family::Sonnet, Family::Haiku, Family::Fable] {
+                if official::family_limit(&entry, family, self.now_ms()) == Phase::Elapsed {
+                    cmds.extend(self.patch(&entry, &official::lift_family_limit(&entry, family)));
+                }
             }
         }
         for entry in snapshot.list(Kind::Console) {
-            cmds.extend(self.recover_console(&entry));
+            cmds.extend(self.recover_console(&entry, &mut recovered));
         }
         self.0.ports.writes.send(cmds).await;
         for entry in stopped(&snapshot) {
-            self.recover_five_hours(&entry).await;
+            recovered.extend(self.recover_five_hours(&entry).await);
         }
         for entry in snapshot.list(Kind::Official) {
             let entry = self.current(&entry);
             if official::refresh_ahead(&entry, self.now_ms())
-                && let Err(error) = self.refreshed_token(&entry).await
+                && let Err(error) = self.refresh_now(&entry).await
             {
                 tracing::warn!(%error, account = %entry.id, "token was not refreshed ahead");
             }
         }
-        Ok(())
+        Ok(recovered)
     }
 
-    /// Hourly: accounts in error get another chance after a day.
+    /// Hourly: accounts in error get another chance after a day. Returns how many.
     ///
     /// # Errors
     /// When accounts cannot be read.
-    pub async fn retry_errors(&self) -> Result<(), StoreError> {
+    pub async fn retry_errors(&self) -> Result<usize, StoreError> {
+        let mut retried = 0;
         let snapshot = self.0.ports.pool.snapshot(&[Need::List(Kind::Official)]).await?;
         let mut cmds = snapshot.upkeep(Kind::Official).to_vec();
         for entry in snapshot.list(Kind::Official) {
             if let Some(patch) = official::retry_errors(&entry, self.now_ms()) {
                 tracing::info!(account = %entry.id, "account in error is tried again");
+                retried += 1;
                 cmds.extend(self.patch(&entry, &patch));
                 if entry.status() == "temp_error" {
                     cmds.push(
@@ -68,10 +110,10 @@ impl Accounts {
             }
         }
         self.0.ports.writes.send(cmds).await;
-        Ok(())
+        Ok(retried)
     }
 
-    fn recover_console(&self, entry: &Arc<Entry>) -> Vec<Cmd> {
+    fn recover_console(&self, entry: &Arc<Entry>, recovered: &mut Vec<Recovered>) -> Vec<Cmd> {
         let now_ms = self.now_ms();
         let mut entry = entry.clone();
         let mut cmds = Vec::new();
@@ -82,6 +124,7 @@ impl Accounts {
         if entry.status() == "rate_limited" {
             let phase = console::limit(&entry, now_ms);
             if phase == Phase::Elapsed {
+                recovered.push(Recovered::of(&entry, Kept::Limit));
                 let lift = console::lift_limit(&entry);
                 write(&mut entry, &lift);
             }
@@ -93,6 +136,7 @@ impl Accounts {
         let moment = Moment { now_ms, calendar: self.0.ports.calendar };
         let listed = entry.status() == "quota_exceeded" || !entry.get("quotaStoppedAt").is_empty();
         if listed && console::quota(&entry, moment) == Phase::Elapsed {
+            recovered.push(Recovered::of(&entry, Kept::Quota));
             let reset = console::reset_quota(&entry, moment);
             write(&mut entry, &reset);
         }
@@ -100,13 +144,14 @@ impl Accounts {
     }
 
     /// Under the legacy service's lock, from a record read under it.
-    async fn recover_five_hours(&self, entry: &Arc<Entry>) {
+    async fn recover_five_hours(&self, entry: &Arc<Entry>) -> Option<Recovered> {
         let value = format!("{}_{}", self.now_ms(), uuid::Uuid::new_v4().simple());
         let lock = Lock::account_recovery(&entry.id, value);
         let taken = self.run(lock.acquire()).await.and_then(lock::taken);
         if !matches!(taken, Ok(true)) {
-            return;
+            return None;
         }
+        let mut recovered = None;
         if let Ok(entry) = self.read(entry).await
             && official::five_hour_stopped(&entry)
             && let Some(patch) =
@@ -114,13 +159,24 @@ impl Accounts {
         {
             tracing::info!(account = %entry.id, "five-hour stop is over");
             let cmds = self.patch(&entry, &patch);
-            if let Err(error) = self.0.ports.store.run(cmds.into_iter().collect()).await {
-                tracing::warn!(%error, account = %entry.id, "five-hour stop was not lifted");
+            match self.0.ports.store.run(cmds.into_iter().collect()).await {
+                Ok(_) => {
+                    let entry = entry.patched(&patch);
+                    let window = ["sessionWindowStart", "sessionWindowEnd"];
+                    let [start, end] = window.map(|field| entry.get(field).to_owned());
+                    let window = Some((start, end));
+                    recovered =
+                        Some(Recovered { window, ..Recovered::of(&entry, Kept::FiveHours) });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, account = %entry.id, "five-hour stop was not lifted");
+                }
             }
         }
         if let Err(error) = self.run(lock.release()).await {
             tracing::warn!(%error, account = %entry.id, "recovery lock was not released");
         }
+        recovered
     }
 }
 

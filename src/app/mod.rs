@@ -9,6 +9,7 @@ mod evidence;
 mod exposition;
 mod facts;
 mod herald;
+mod jobs;
 pub mod listen;
 mod rollout;
 mod settings;
@@ -33,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 pub use administration::Administration;
 pub use beside::{Again, rules, shelf};
 pub use evidence::settings as gate_settings;
+pub use jobs::run_once as run_jobs;
 pub use settings::redis_config;
 
 use assembly::{Loops, Ports, assemble};
@@ -51,14 +53,12 @@ use crate::{
     logs::LogStats,
     notify::{Delivery, Notifier},
     relay::Relay,
-    tasks::price_update,
+    tasks::{Duty, price_update},
     upstream::{HttpSender, Sender},
 };
 
-/// How often leases whose holders died are purged.
-const PURGE: Duration = Duration::from_secs(60);
-/// Accounts whose limits are over are looked for this often, and at start.
-const RECOVERY: Duration = Duration::from_secs(300);
+/// Longest that one Redis call may take in a command that works through the database.
+const PATIENCE_OF_COMMANDS: Duration = Duration::from_secs(10);
 /// How often idle vendor connections are looked through.
 const POOL_SWEEP: Duration = Duration::from_secs(5);
 /// Longest the last usage may take to be written when the service ends; the journal keeps the rest.
@@ -142,7 +142,7 @@ pub async fn run(
         drain: app.config.server.drain_timeout,
     };
     let ending = CancellationToken::new();
-    let mut services = background.start(&app, &ending);
+    let mut services = background.start(&app, jobs::duty(Arc::clone(&parts.rollout)), &ending);
     doors.start(&shutdown.stop, &ending)?;
     parts.start(&app, evidence, &mut services, &shutdown.stop, &ending);
     let mut failed = false;
@@ -207,7 +207,12 @@ fn build(config: Config, cut: CancellationToken) -> anyhow::Result<(AppState, Ba
 
 impl Background {
     /// Starts every service; they end after `ending` is cancelled, each when its work is done.
-    fn start(self, app: &AppState, ending: &CancellationToken) -> JoinSet<()> {
+    fn start(
+        self,
+        app: &AppState,
+        duty: Arc<dyn Fn() -> Duty + Send + Sync>,
+        ending: &CancellationToken,
+    ) -> JoinSet<()> {
         let mut services = JoinSet::new();
         self.loops.start(&mut services, ending);
         let (ledger, stop) = (self.ledger, ending.clone());
@@ -216,43 +221,13 @@ impl Background {
         let (app, stop, sender) = (Arc::clone(app), ending.clone(), self.sender);
         services.spawn(async move {
             let sweep = every(POOL_SWEEP, || async { sender.close_expired() });
-            let purge = every(PURGE, || async {
-                if let Err(error) = app.relay.keys.purge_leases().await {
-                    tracing::debug!(%error, "leases were not purged");
-                }
-            });
-            let expire = every(app.config.limits.cleanup_interval, || async {
-                if let Err(error) = app.relay.keys.disable_expired().await {
-                    tracing::warn!(%error, "expired keys were not switched off");
-                }
-            });
-            let recover = async {
-                loop {
-                    if let Err(error) = app.relay.accounts.recover().await {
-                        tracing::warn!(%error, "accounts were not recovered");
-                    }
-                    tokio::time::sleep(RECOVERY).await;
-                }
-            };
-            let retry = every(app.config.limits.cleanup_interval, || async {
-                if let Err(error) = app.relay.accounts.retry_errors().await {
-                    tracing::warn!(%error, "accounts in error were not tried again");
-                }
-            });
-            // While Node is there it keeps the shared records in order; two would do it twice.
-            let alone = app.config.sidecar.legacy_url.is_none();
-            let upkeep = async {
-                if !alone {
-                    std::future::pending::<()>().await;
-                }
-                tokio::join!(purge, expire, recover, retry);
-            };
+            let jobs = jobs::jobs(&app);
             let prices: Arc<dyn Sender> = Arc::clone(&sender) as _;
             let prices = price_update::keep_updated(&app.billing, &prices, &app.config.prices);
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = prices => {}
-                () = upkeep => {}
+                () = jobs.serve(duty) => {}
                 () = app.billing.keep_fresh() => {}
                 () = sweep => {}
             }

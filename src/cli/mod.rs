@@ -8,6 +8,7 @@ mod doctor;
 mod explain;
 mod health;
 mod input;
+mod jobs;
 mod keys;
 mod output;
 mod progress;
@@ -162,6 +163,9 @@ enum Command {
     /// Show what the comparison with the Node service has found.
     #[command(subcommand)]
     Shadow(shadow::Action),
+    /// Show the background jobs and what they did last, or run one now.
+    #[command(subcommand)]
+    Jobs(jobs::Action),
 }
 
 /// Runs the command line of this process.
@@ -200,6 +204,7 @@ fn perform(command: Command, dir: &Path, output: &Output) -> u8 {
         }
         Command::Keys(arguments) => return coded(keys::run(dir, arguments, output), output),
         Command::Explain { id } => explain::run(dir, &id, output),
+        Command::Jobs(action) => jobs::run(dir, action, output),
         Command::Setup => setup::run(dir, output),
         Command::Serve => Config::read(dir).map_err(Into::into).and_then(serve::run),
         Command::Demo(arguments) => demo::run(dir, &arguments, output),

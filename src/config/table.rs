@@ -143,7 +143,7 @@ pub const SETTINGS: &[Setting] = &[
     legacy(
         "CLEAR_CONCURRENCY_QUEUES_ON_STARTUP",
         "true",
-        "`false`: keep wait-queue counters at start.",
+        "Wait-queue counters that would never expire are removed at start; `false`: they are kept.",
     ),
     legacy("METRICS_WINDOW", "5", "Minutes of the system metrics window."),
     legacy("BILLING_EVENTS_ENABLED", "true", "`false`: write no billing events."),

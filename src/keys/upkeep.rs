@@ -5,12 +5,12 @@ use compat::{
     api_key_lookup,
     clock::iso,
     date::date_ms,
-    store::{Batch, Cmd, Reply, Store, StoreError},
+    store::{Batch, Cmd, Reply, StoreError, scan_keys},
 };
 
 use super::Keys;
 
-/// Keys per scan step and commands per pipeline.
+/// Commands per pipeline.
 const STEP: usize = 500;
 
 impl Keys {
@@ -20,9 +20,8 @@ impl Keys {
     /// # Errors
     /// When Redis cannot be asked.
     pub async fn purge_leases(&self) -> Result<i64, StoreError> {
-        let keys =
-            scan(&*self.store, "concurrency:*", |key| !key.starts_with("concurrency:queue:"))
-                .await?;
+        let mut keys = scan_keys(&*self.store, "concurrency:*").await?;
+        keys.retain(|key| !key.starts_with("concurrency:queue:"));
         let now = self.clock.now_ms();
         let mut gone = 0;
         for keys in keys.chunks(STEP) {
@@ -50,7 +49,8 @@ impl Keys {
     /// # Errors
     /// When Redis cannot be asked.
     pub async fn disable_expired(&self) -> Result<usize, StoreError> {
-        let keys = scan(&*self.store, "apikey:*", is_record).await?;
+        let mut keys = scan_keys(&*self.store, "apikey:*").await?;
+        keys.retain(|key| is_record(key));
         let now = self.clock.now_ms();
         let mut disabled = 0;
         for keys in keys.chunks(STEP) {
@@ -81,28 +81,4 @@ impl Keys {
 /// Whether `apikey:x` is a record: exactly one colon, and not the hash map.
 fn is_record(key: &str) -> bool {
     key.matches(':').count() == 1 && !key.starts_with("apikey:hash_map")
-}
-
-async fn scan(
-    store: &dyn Store,
-    pattern: &'static str,
-    wanted: impl Fn(&str) -> bool,
-) -> Result<Vec<String>, StoreError> {
-    let (mut cursor, mut keys) = ("0".to_owned(), Vec::new());
-    loop {
-        let step = Cmd::new("SCAN").arg(&cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(STEP);
-        let reply = store.run(step.into()).await?.pop();
-        let Some(Reply::Array(mut parts)) = reply else {
-            return Err(StoreError::Shape("SCAN reply".into()));
-        };
-        let found = parts.pop().unwrap_or(Reply::Nil).texts()?;
-        keys.extend(found.into_iter().filter(|key| wanted(key)));
-        cursor = parts.pop().unwrap_or(Reply::Nil).text()?.unwrap_or_default();
-        if cursor == "0" || cursor.is_empty() {
-            // A scan may name a key twice.
-            keys.sort_unstable();
-            keys.dedup();
-            return Ok(keys);
-        }
-    }
 }

@@ -12,6 +12,7 @@ pub mod compare;
 pub mod crypto;
 pub mod h2;
 pub mod http;
+pub mod jobs;
 pub mod message;
 pub mod normal;
 pub mod operate;

@@ -81,6 +81,9 @@ struct Shapes {
 /// Longer texts are kept as their digest.
 const LONGEST_TEXT: usize = 1_500;
 
+/// Days in keys further away than this belong to the seed.
+const NEAR_DAYS: i64 = 40;
+
 /// Moments further away than this belong to the seed, not to the run.
 const NEAR_MS: i64 = 400 * 24 * HOUR;
 
@@ -181,6 +184,12 @@ impl<'a> Normal<'a> {
             key = end_replaced(&key, &self.calendar.format(at, "%Y-%m"), "<month>");
             if key.starts_with("system:metrics:minute:") {
                 key = end_replaced(&key, &(at / 60_000).to_string(), "<minute>");
+            }
+        }
+        for days in -NEAR_DAYS..=NEAR_DAYS {
+            let day = self.calendar.format(now + days * 24 * HOUR, "%Y-%m-%d");
+            if key.contains(&day) {
+                key = key.replace(&day, &format!("<day{days:+}>"));
             }
         }
         self.moments(&key)

@@ -29,15 +29,25 @@ use super::{
 /// Runs a scenario and returns its normalised observation.
 pub async fn run(world: &mut World, source: &Source, rules: &Rules) -> Result<Value> {
     let calendar = Calendar::of(source.scenario.env.get("TIMEZONE_OFFSET").map(String::as_str));
-    let start_ms = now_ms();
+    let real_ms = now_ms();
+    let start_ms = match &source.scenario.clock {
+        Some(text) => text.parse::<jiff::Timestamp>().context("clock")?.as_millisecond(),
+        None => real_ms,
+    };
     let vault = std::mem::replace(&mut world.vault, super::crypto::Vault::new(""));
     let run = Run { scenario: &source.name, vault: &vault, calendar, now_ms: start_ms };
-    let outcome = play(world, &run, source, rules).await;
+    let outcome = play(world, &run, source, rules, start_ms - real_ms).await;
     world.vault = vault;
     outcome
 }
 
-async fn play(world: &mut World, run: &Run<'_>, source: &Source, rules: &Rules) -> Result<Value> {
+async fn play(
+    world: &mut World,
+    run: &Run<'_>,
+    source: &Source,
+    rules: &Rules,
+    shift_ms: i64,
+) -> Result<Value> {
     let scenario: Scenario = serde_json::from_value(run.expand(&source.value)?)?;
     world.baseline.put(&mut world.redis).await?;
     let commands = seed::commands(run, &scenario, world.outside.proxies)?;
@@ -55,13 +65,16 @@ async fn play(world: &mut World, run: &Run<'_>, source: &Source, rules: &Rules) 
         if let Some(operation) = &step.operate {
             steps.push(operate::run(world, run, operation, &mut kept).await?);
         }
+        if let Some(job) = &step.job {
+            world.run_job(job, shift_ms).await?;
+        }
         if let Some(shown) = take_step(world, run, step).await? {
             steps.push(shown);
         }
     }
     tokio::time::sleep(Duration::from_millis(120 + scenario.settle_ms)).await;
     let after = snapshot::take_settled(&mut world.redis).await?;
-    let end_ms = now_ms();
+    let end_ms = now_ms() + shift_ms;
 
     let mut names = names(world, run, &scenario);
     names.extend(kept.names(run));

@@ -56,6 +56,10 @@ pub struct Scenario {
     /// Extra time before the final look at Redis.
     #[serde(default)]
     pub settle_ms: u64,
+    /// The moment, in UTC, that background jobs take for now (`2026-03-04T05:06:07.000Z`), for rules about
+    /// days and weeks; `${…}` is reckoned from it, too. Expiries in Redis keep real time.
+    #[serde(default)]
+    pub clock: Option<String>,
 }
 
 /// One thing that happens; exactly one member is given.
@@ -75,6 +79,10 @@ pub struct Step {
     /// Commands whose replies belong to the observation.
     #[serde(default)]
     pub look: Option<Vec<Vec<String>>>,
+    /// A background job that runs to its end: a name of `tests/harness/jobs.rs`, after a colon what it is
+    /// handed. `start` stands for everything that a start of the service does.
+    #[serde(default)]
+    pub job: Option<String>,
     /// An administrator's operation.
     #[serde(default)]
     pub operate: Option<Operate>,
@@ -256,10 +264,16 @@ pub struct Reply {
 }
 
 impl Scenario {
+    /// Whether the service's background work is run on demand, which takes a process of its own kind.
+    pub fn runs_jobs(&self) -> bool {
+        self.steps.iter().any(|step| step.job.is_some())
+    }
+
     /// What decides whether two scenarios may share one process of the service.
     pub fn group(&self) -> String {
         format!(
-            "{:?} {:?} {} {}",
+            "{:?} {:?} {:?} {} {}",
+            self.runs_jobs(),
             self.env,
             self.hosts,
             self.settings.as_ref().map(|s| Value::Object(s.clone())).unwrap_or_default(),

@@ -9,13 +9,17 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use serde_json::json;
 use tokio::{
     net::TcpListener,
     process::{Child, Command},
     time::{Instant, sleep},
 };
 
-use super::redis::{Address, Redis};
+use super::{
+    jobs::{Job, order},
+    redis::{Address, Redis},
+};
 
 /// `ENCRYPTION_KEY` of every service that the harness starts itself.
 pub const ENCRYPTION_KEY: &str = "0123456789abcdef0123456789abcdef";
@@ -76,6 +80,8 @@ pub enum Launch {
 /// A running service; ends with the value.
 pub struct Service {
     pub port: u16,
+    /// Where a legacy service takes orders for its background jobs.
+    control: Option<u16>,
     /// The binary of `crs`.
     binary: Option<PathBuf>,
     child: Child,
@@ -83,11 +89,14 @@ pub struct Service {
 }
 
 impl Service {
+    /// Starts it. With `jobs`, its background jobs run on demand; the number is how far its clock is from
+    /// the real one, in milliseconds.
     pub async fn start(
         launch: &Launch,
         redis: &Address,
         host_map: &str,
         env: &BTreeMap<String, String>,
+        jobs: Option<i64>,
     ) -> Result<Self> {
         let port = free_port().await?;
         let folder = scratch("service")?;
@@ -109,10 +118,19 @@ impl Service {
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
         settings.extend(env.clone());
+        let mut control = None;
         let mut command = match launch {
             Launch::Legacy { folder: installed, preload } => {
                 let mut command = Command::new("node");
-                command.arg("--require").arg(preload).arg("src/app.js").current_dir(installed);
+                command.arg("--require").arg(preload);
+                if let Some(shift_ms) = jobs {
+                    let free = free_port().await?;
+                    control = Some(free);
+                    command.env("CRS_CONFORM_CONTROL", free.to_string());
+                    command.env("CRS_CONFORM_SHIFT", shift_ms.to_string());
+                    command.arg("--require").arg(preload.with_file_name("jobs.cjs"));
+                }
+                command.arg("src/app.js").current_dir(installed);
                 command.envs(&settings);
                 command
             }
@@ -141,7 +159,7 @@ impl Service {
             Launch::Crs { binary } => Some(binary.clone()),
             Launch::Legacy { .. } => None,
         };
-        let mut service = Self { port, binary, child, folder };
+        let mut service = Self { port, control, binary, child, folder };
         service.wait_until_up().await?;
         Ok(service)
     }
@@ -192,6 +210,28 @@ impl Service {
         }
         let answer = serde_json::from_str(&printed).with_context(|| printed.into_owned())?;
         Ok((output.status.success(), answer))
+    }
+
+    /// Runs a background job of the running service to its end.
+    pub async fn run_job(&self, job: &Job, argument: &str, shift_ms: i64) -> Result<()> {
+        let Some(binary) = &self.binary else {
+            let control = self.control.context("a service that was not started for jobs")?;
+            order(control, &json!({ "shift": shift_ms })).await?;
+            for wanted in job.orders(argument) {
+                order(control, &wanted).await?;
+            }
+            return Ok(());
+        };
+        let mut command = Command::new(binary);
+        command.args(["jobs", "run", job.name]);
+        command.arg(format!("--shift-ms={shift_ms}"));
+        command.current_dir(&self.folder).env_clear();
+        command.env("PATH", std::env::var("PATH").unwrap_or_default());
+        let done = command.stdin(Stdio::null()).output().await?;
+        if !done.status.success() {
+            bail!("crs jobs run {}: {}", job.name, String::from_utf8_lossy(&done.stderr));
+        }
+        Ok(())
     }
 
     /// Whether the process still runs.

@@ -14,6 +14,7 @@ mod crash;
 mod demo;
 mod disk;
 mod hostile;
+mod jobs;
 mod notify;
 mod outage;
 mod papers;

@@ -13,6 +13,12 @@ keys! {
     fn instance(instance_id) = "crs:rs:instance:{instance_id}";
     /// Ids of running instances by last sign of life in epoch milliseconds.
     const INSTANCES = "crs:rs:instances";
+    /// What background jobs did last: job to JSON.
+    const JOBS = "crs:rs:jobs";
+    /// Held while a background job runs.
+    fn job_lock(job) = "crs:rs:job:{job}:lock";
+    /// There from the end of a background job until it may be due again.
+    fn job_done(job) = "crs:rs:job:{job}:done";
     /// Last batch of a usage journal that was booked.
     fn usage_journal(name, journal_id) = "crs:rs:journal:{name}:{journal_id}";
 }

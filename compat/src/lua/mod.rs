@@ -35,6 +35,10 @@ scripts! {
     QUEUE_LEAVE = "queue.leave", "queue_leave.lua";
     /// Deletes a lock if its value is ours.
     COMPARE_AND_DELETE = "lock.release", "compare_and_delete.lua";
+    /// Renews a lock's life if its value is ours; returns 1, or 0.
+    COMPARE_AND_EXPIRE = "lock.renew", "compare_and_expire.lua";
+    /// Gives a key an expiry if it has none; returns 1 if so.
+    EXPIRE_LASTING = "expire.lasting", "expire_lasting.lua";
     /// Takes the user-message lock of an account.
     USER_MESSAGE_ACQUIRE = "user_message.acquire", "user_message_acquire.lua";
     /// Replaces the rollout record if its version is the expected one, and notes it in the history.

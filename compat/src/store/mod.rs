@@ -6,6 +6,7 @@
 mod cmd;
 mod redis;
 mod reply;
+mod scan;
 
 use futures_util::future::BoxFuture;
 use thiserror::Error;
@@ -13,6 +14,7 @@ use thiserror::Error;
 pub use cmd::{Batch, Cmd, IntoArg, Script};
 pub use redis::{RedisConfig, RedisStore, RedisStores, StoreCounters};
 pub use reply::Reply;
+pub use scan::{Scan, scan_keys};
 
 /// Runs batches of commands against the legacy database.
 pub trait Store: Send + Sync + 'static {

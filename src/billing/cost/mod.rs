@@ -110,6 +110,12 @@ pub fn recalculate_for_window(prices: &PriceTable, usage: &Usage<'_>, model: &st
     }
 }
 
+/// Real cost by the detailed calculator alone; 0 for a model without a price (what the weekly costs are
+/// filled by, `weeklyClaudeCostInitService.js`).
+pub fn detailed_total(prices: &PriceTable, usage: &Usage<'_>, model: &str) -> f64 {
+    detailed::calculate(prices, usage, model).map_or(0.0, |cost| cost.total)
+}
+
 /// A token count as a double.
 #[expect(clippy::cast_precision_loss, reason = "the legacy service counts in doubles")]
 fn tokens(count: u64) -> f64 {

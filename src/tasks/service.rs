@@ -1,0 +1,88 @@
+//! Runs the jobs in time, as long as the process lives.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::future::join_all;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, sleep_until},
+};
+
+use super::{
+    Beside, JOBS, Job, Jobs,
+    flight::{Flight, Trigger},
+};
+
+/// How often it is looked whether jobs have become ours, e.g. because the phase of the rollout changed.
+const LOOK: Duration = Duration::from_secs(2);
+/// Pause after Redis could not be asked.
+const RETRY: Duration = Duration::from_secs(10);
+
+/// Which jobs are this process's business at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Duty {
+    /// None: the legacy service has them.
+    None,
+    /// Those that may run beside the legacy service.
+    Shared,
+    /// All.
+    All,
+}
+
+impl Duty {
+    /// Whether the job is ours.
+    pub fn includes(self, job: &Job) -> bool {
+        match self {
+            Self::None => false,
+            Self::Shared => job.beside == Beside::Primary,
+            Self::All => true,
+        }
+    }
+}
+
+impl Jobs {
+    /// Runs jobs whenever they are due and ours; never returns. Drop it to stop. Jobs at start run one after
+    /// the other, each as soon as it is ours; the others follow their own pace.
+    pub async fn serve(&self, duty: Arc<dyn Fn() -> Duty + Send + Sync>) {
+        let (started, watching) = watch::channel([false; JOBS.len()]);
+        let starting = async {
+            loop {
+                for (place, job) in JOBS.iter().enumerate().filter(|(_, job)| job.at_start) {
+                    if !started.borrow()[place] && duty().includes(job) {
+                        let ran = self.attempt(job).await;
+                        started.send_modify(|started| started[place] = ran);
+                    }
+                }
+                sleep(LOOK).await;
+            }
+        };
+        let recurring = JOBS.iter().enumerate().filter_map(|(place, job)| {
+            let interval = job.interval(self.0.settings.cleanup_interval)?;
+            let (mut watching, duty) = (watching.clone(), Arc::clone(&duty));
+            Some(async move {
+                if job.at_start && watching.wait_for(|started| started[place]).await.is_err() {
+                    return;
+                }
+                let mut due = Instant::now() + interval;
+                loop {
+                    sleep_until(due).await;
+                    // A failure to ask Redis does not cost a whole interval.
+                    let settled = !duty().includes(job) || self.attempt(job).await;
+                    due = Instant::now() + if settled { interval } else { RETRY.min(interval) };
+                }
+            })
+        });
+        tokio::join!(starting, join_all(recurring));
+    }
+
+    /// Whether the job needs no other attempt before it is due again.
+    async fn attempt(&self, job: &Job) -> bool {
+        match self.fly(job, Trigger::Due).await {
+            Ok(Flight::Ran(_) | Flight::Lately | Flight::Busy) => true,
+            Err(error) => {
+                tracing::warn!(%error, job = job.name, "a background job has to wait");
+                false
+            }
+        }
+    }
+}

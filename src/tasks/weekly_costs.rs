@@ -1,0 +1,154 @@
+//! Weekly Claude costs that are missing, filled from the days of the week, so that a weekly limit counts
+//! what was used before its counter existed. Once per local day, under the legacy service's mark and lock.
+//!
+//! A counter that is there is never overwritten: it is exact, the days are not (they know neither which
+//! account served nor the hour of the reset). The legacy service overwrites it, with zero for keys that are
+//! bound to no account (MIGRATION 49).
+
+use std::collections::HashMap;
+
+use compat::{
+    clock::iso,
+    keys,
+    lock::{self, Lock},
+    number,
+    store::{Cmd, Scan},
+    usage::is_claude_family,
+};
+
+use super::{
+    Done, Failure, Jobs, counted,
+    usage_of_day::{Counter, strict_counts},
+};
+use crate::billing::{KeyRates, ServiceRates, cost, rates::service_of};
+
+/// Weekly counters live two weeks, the mark two days; seconds.
+const COUNTER_LIFE: i64 = 1_209_600;
+const MARK_LIFE: i64 = 172_800;
+/// Days looked at: any week that began at most seven days ago.
+const DAYS: i64 = 7;
+const DAY_MS: i64 = 86_400_000;
+
+/// What is known of a key.
+struct KeyWeek {
+    account_type: &'static str,
+    rates: KeyRates,
+    /// First day of its week, and the week's name.
+    since: String,
+    period: String,
+    cost: f64,
+}
+
+impl Jobs {
+    /// Fills the weekly cost of every key that has none.
+    pub(super) async fn fill_weekly_costs(&self) -> Done {
+        let today = self.0.calendar.date(self.now_ms());
+        let mark = keys::weekly_cost_init_done(&today);
+        if self.one(Cmd::new("EXISTS").arg(&mark)).await?.int()? == 1 {
+            return Ok(None);
+        }
+        let lock =
+            Lock::weekly_cost_init(&today, format!("{}:{}", std::process::id(), self.now_ms()));
+        if !lock::taken(self.one(lock.acquire()).await?)? {
+            return Ok(Some("another service is at it".to_owned()));
+        }
+        let filled = self.fill_weeks().await;
+        if filled.is_ok() {
+            let now = iso(self.now_ms());
+            self.one(Cmd::new("SET").arg(mark).arg(now).arg("EX").arg(MARK_LIFE)).await?;
+        }
+        self.one(lock.release()).await?;
+        Ok(counted(filled?, "weekly cost filled", "weekly costs filled"))
+    }
+
+    async fn fill_weeks(&self) -> Result<usize, Failure> {
+        let rates = self.one(Cmd::new("GET").arg(keys::SERVICE_RATES)).await?.text()?;
+        let rates = ServiceRates::parse(rates.as_deref());
+        let mut weeks = self.weeks().await?;
+        for days_ago in (0..=DAYS).rev() {
+            let date = self.0.calendar.date(self.now_ms() - days_ago * DAY_MS);
+            self.add_day(&date, &rates, &mut weeks).await?;
+        }
+        let fill = weeks.iter().map(|(id, week)| {
+            let set = Cmd::new("SET").arg(keys::weekly_cost(id, &week.period));
+            set.arg(number::js(week.cost)).arg("EX").arg(COUNTER_LIFE).arg("NX")
+        });
+        let replies = self.run(fill.collect()).await?;
+        let set = replies.into_iter().map(|reply| reply.text().is_ok_and(|text| text.is_some()));
+        Ok(weeks.values().zip(set).filter(|(week, set)| *set && week.cost > 0.0).count())
+    }
+
+    /// Every key and its week, nothing counted yet.
+    async fn weeks(&self) -> Result<HashMap<String, KeyWeek>, Failure> {
+        const READ: [&str; 6] = [
+            "ccrAccountId",
+            "claudeConsoleAccountId",
+            "claudeAccountId",
+            "serviceRates",
+            "weeklyResetDay",
+            "weeklyResetHour",
+        ];
+        let ids = self.key_ids().await?;
+        let read = ids.iter().map(|id| Cmd::new("HMGET").arg(keys::api_key(id)).args(READ));
+        let replies = self.run(read.collect()).await?;
+        let now_ms = self.now_ms();
+        let weeks = ids.into_iter().zip(replies).filter_map(|(id, reply)| {
+            let fields = reply.texts().ok()?;
+            let [ccr, console, _, rates, day, hour] = fields.as_slice() else { return None };
+            // A key of the shared pool counts as one of official accounts.
+            let account_type = match (ccr.is_empty(), console.is_empty()) {
+                (false, _) => "ccr",
+                (true, false) => "claude-console",
+                (true, true) => "claude-official",
+            };
+            let whole = |text: &str, fallback| match text {
+                "" => fallback,
+                text => number::parse_int(text).unwrap_or(fallback),
+            };
+            let period = self.0.calendar.period(now_ms, whole(day, 1), whole(hour, 0));
+            let week = KeyWeek {
+                account_type,
+                rates: KeyRates::parse(rates),
+                since: period.get(..10).unwrap_or_default().to_owned(),
+                period,
+                cost: 0.0,
+            };
+            Some((id, week))
+        });
+        Ok(weeks.collect())
+    }
+
+    /// Adds the Claude usage of one local day.
+    async fn add_day(
+        &self,
+        date: &str,
+        global: &ServiceRates,
+        weeks: &mut HashMap<String, KeyWeek>,
+    ) -> Result<(), Failure> {
+        let prices = self.0.billing.prices();
+        let mut seen = std::collections::HashSet::new();
+        let mut scan = Scan::new(format!("usage:*:model:daily:*:{date}"));
+        while let Some(names) = scan.next(&*self.0.store).await? {
+            // A scan may name a counter twice.
+            let names: Vec<String> = names
+                .into_iter()
+                .filter(|name| {
+                    Counter::parse(name).is_some_and(|day| {
+                        let week = weeks.get(day.key_id);
+                        is_claude_family(day.model) && week.is_some_and(|w| date >= &*w.since)
+                    }) && seen.insert(name.clone())
+                })
+                .collect();
+            let read = names.iter().map(|name| Cmd::new("HGETALL").arg(name)).collect();
+            for (name, reply) in names.iter().zip(self.run(read).await?) {
+                let (Some(day), Ok(fields)) = (Counter::parse(name), reply.map()) else { continue };
+                let real = cost::detailed_total(&prices, &strict_counts(&fields), day.model);
+                if let Some(week) = weeks.get_mut(day.key_id).filter(|_| real > 0.0) {
+                    let service = service_of(Some(week.account_type), day.model);
+                    week.cost += week.rates.rated(real, service, global);
+                }
+            }
+        }
+        Ok(())
+    }
+}
