@@ -30,7 +30,7 @@ pub struct Recovered {
 }
 
 /// What kept an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kept {
     /// A rate limit.
     Limit,
@@ -86,6 +86,7 @@ impl Accounts {
                 tracing::warn!(%error, account = %entry.id, "token was not refreshed ahead");
             }
         }
+        recovered.sort_by_key(|account| (account.kind != Kind::Official, account.from));
         Ok(recovered)
     }
 
