@@ -1,6 +1,6 @@
 //! Anomalies of accounts, with the texts of the legacy webhooks.
 
-use compat::pool::{Entry, Kind};
+use compat::pool::Entry;
 
 use super::Accounts;
 use crate::domain::{AccountId, Anomaly};
@@ -32,15 +32,9 @@ impl Event {
 impl Accounts {
     pub(super) fn report(&self, entry: &Entry, event: Event) {
         let Event { platform, status, code, reason, details } = event;
-        let fallback = match entry.kind {
-            Kind::Console => "Claude Console Account",
-            Kind::Ccr => &entry.id,
-            _ => "Claude Account",
-        };
-        let name = if entry.name().is_empty() { fallback } else { entry.name() };
         self.0.ports.anomalies.report(Anomaly {
             account_id: AccountId::from(&*entry.id),
-            account_name: name.to_owned(),
+            account_name: Anomaly::called(code, entry.name(), &entry.id).to_owned(),
             platform,
             status,
             code,

@@ -24,6 +24,21 @@ pub struct Anomaly {
     pub at_ms: i64,
 }
 
+impl Anomaly {
+    /// What an account is called in events of this kind: its name, or what the legacy service says
+    /// instead, which depends on the place that tells.
+    pub fn called<'a>(code: &str, name: &'a str, id: &'a str) -> &'a str {
+        match code {
+            _ if !name.is_empty() => name,
+            "CLAUDE_OAUTH_BLOCKED" | "CLAUDE_OAUTH_ERROR" => "",
+            "CLAUDE_CONSOLE_QUOTA_EXCEEDED" => "Unknown Account",
+            "QUOTA_EXCEEDED" | "STATUS_RESET" => id,
+            code if code.starts_with("CLAUDE_CONSOLE_") => "Claude Console Account",
+            _ => "Claude Account",
+        }
+    }
+}
+
 /// Takes anomalies to wherever operators look. Must not block.
 pub trait AnomalySink: Send + Sync {
     /// Reports one anomaly.

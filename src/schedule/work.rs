@@ -92,7 +92,7 @@ impl<'a> Work<'a> {
     ) {
         self.effects.push(Effect::Report(Anomaly {
             account_id: AccountId::from(&*entry.id),
-            account_name: entry.name().to_owned(),
+            account_name: Anomaly::called(code, entry.name(), &entry.id).to_owned(),
             platform: entry.kind.as_str(),
             status,
             code,

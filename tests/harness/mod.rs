@@ -26,4 +26,5 @@ pub mod service;
 pub mod snapshot;
 pub mod standin;
 pub mod template;
+pub mod webhook;
 pub mod world;

@@ -6,7 +6,7 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context, Result, bail};
-use jiff::Timestamp;
+use jiff::{Timestamp, tz::Offset};
 use regex::{Captures, Regex};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -73,6 +73,8 @@ pub struct Normal<'a> {
 struct Shapes {
     iso: Regex,
     local: Regex,
+    zoned: Regex,
+    shown: Regex,
     http: Regex,
     millis: Regex,
     seconds: Regex,
@@ -98,6 +100,8 @@ impl<'a> Normal<'a> {
         let shapes = Shapes {
             iso: Regex::new(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")?,
             local: Regex::new(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \(UTC[+-]\d+\)")?,
+            zoned: Regex::new(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d")?,
+            shown: Regex::new(r"\b\d{4}/\d{1,2}/\d{1,2} \d\d:\d\d:\d\d\b")?,
             http: Regex::new(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT")?,
             millis: Regex::new(r"\b\d{13}(\.\d+)?\b")?,
             seconds: Regex::new(r"\b\d{10}\b")?,
@@ -216,6 +220,21 @@ impl<'a> Normal<'a> {
             at.parse::<Timestamp>()
                 .ok()
                 .and_then(|at| self.moment(at.as_millisecond(), "local "))
+                .unwrap_or_else(|| found[0].to_owned())
+        });
+        let text = self.shapes.zoned.replace_all(&text, |found: &Captures<'_>| {
+            let at = found[0].parse::<Timestamp>().map(Timestamp::as_millisecond);
+            let zone = &found[0][19..];
+            at.ok()
+                .and_then(|at| self.moment(at, &format!("{zone} ")))
+                .unwrap_or_else(|| found[0].to_owned())
+        });
+        let text = self.shapes.shown.replace_all(&text, |found: &Captures<'_>| {
+            let at = jiff::civil::DateTime::strptime("%Y/%m/%d %H:%M:%S", &found[0]);
+            let zone = Offset::constant(self.calendar.offset_hours);
+            at.ok()
+                .and_then(|at| zone.to_timestamp(at).ok())
+                .and_then(|at| self.moment(at.as_millisecond(), "shown "))
                 .unwrap_or_else(|| found[0].to_owned())
         });
         let text = self.shapes.http.replace_all(&text, |found: &Captures<'_>| {

@@ -23,6 +23,7 @@ use super::{
     snapshot,
     standin::Received,
     template::{Calendar, Run},
+    webhook,
     world::World,
 };
 
@@ -54,6 +55,9 @@ async fn play(
     obey(world, commands).await?;
     world.outside.proxy_log.clear();
     world.outside.standin.begin(scenario.upstream.as_deref());
+    if let Some(commands) = webhook::begin(&world.outside, &scenario) {
+        obey(world, vec![commands]).await?;
+    }
     let before = snapshot::take(&mut world.redis).await?;
 
     let single = scenario.send.clone().map(|send| Step { send: Some(send), ..Step::default() });
@@ -91,6 +95,9 @@ async fn play(
         "upstream": received.iter().map(upstream).collect::<Vec<_>>(),
         "redis": change,
     });
+    if scenario.webhook.is_some() {
+        observation["webhook"] = webhook::observed(&world.outside.receiver);
+    }
     let asked = world.outside.proxy_log.asked();
     if !asked.is_empty() {
         observation["proxy"] = Value::Array(asked);
@@ -274,7 +281,7 @@ fn events(text: &str) -> Vec<Value> {
 }
 
 /// Upstream request as data; the spelling and order of its headers are a plane of their own.
-fn upstream(received: &Received) -> Value {
+pub fn upstream(received: &Received) -> Value {
     let head = &received.head;
     let mut headers = header_set(head);
     check(&mut headers, "content-length", received.body.len().to_string(), "<length>");
@@ -374,6 +381,7 @@ fn names(world: &World, run: &Run<'_>, scenario: &Scenario) -> Vec<(String, Stri
         (world.port, "<service>"),
         (outside.proxies.http, "<http proxy>"),
         (outside.proxies.socks5, "<socks5 proxy>"),
+        (outside.receiver_port, "<receiver>"),
     ] {
         names.push((format!("127.0.0.1:{port}"), name.to_owned()));
     }

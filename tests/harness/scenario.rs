@@ -48,6 +48,14 @@ pub struct Scenario {
     /// Vendor replies. Default: every request gets an ordinary message.
     #[serde(default)]
     pub upstream: Option<Vec<Reply>>,
+    /// Notifications: `webhook_config:default` as stored, merged over settings that are on with one custom
+    /// platform. Addresses that begin with `/` lead to the harness's receiver. What it gets is the plane
+    /// `webhook` of the observation.
+    #[serde(default)]
+    pub webhook: Option<Map<String, Value>>,
+    /// What the receiver answers. Default: `{"ok":true}` to everything.
+    #[serde(default)]
+    pub webhook_replies: Option<Vec<Reply>>,
     /// The only request of a scenario with one step.
     #[serde(default)]
     pub send: Option<Send>,

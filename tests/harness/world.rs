@@ -33,6 +33,9 @@ pub struct Outside {
     pub standin_port: u16,
     pub proxies: ProxyPorts,
     pub proxy_log: ProxyLog,
+    /// Where notifications go.
+    pub receiver: StandIn,
+    pub receiver_port: u16,
 }
 
 impl Outside {
@@ -42,7 +45,9 @@ impl Outside {
         let proxy_log = ProxyLog::default();
         let (http, socks5) = proxy::start(&proxy_log, behind_http, behind_socks).await?;
         let proxies = ProxyPorts { http, socks5 };
-        Ok(Self { standin, standin_port: direct, proxies, proxy_log })
+        let (receiver, [receiver_port, ..]) = StandIn::start(0).await?;
+        let standin_port = direct;
+        Ok(Self { standin, standin_port, proxies, proxy_log, receiver, receiver_port })
     }
 
     /// `UPSTREAM_HOST_MAP` with the scenario's exceptions.

@@ -14,6 +14,7 @@ use tokio::{
 use crate::{
     place::{Home, Place, until},
     rollout::{crs, node, reaches},
+    shadow::Stage,
 };
 
 /// Takes whatever is posted.
@@ -162,4 +163,44 @@ async fn what_people_do_is_told_once_by_two_instances() {
     assert_eq!(killed["data"]["message"], "crs is overridden here: observe");
     let reason = killed["data"]["reason"].as_str().unwrap();
     assert!(reason.starts_with("fire (alice@") && reason.contains("instance b on "), "{reason}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_run_tells_nobody_and_a_served_request_does() {
+    let stage = Stage::start(json!({ "keys": { "main": {} } })).await;
+    let receiver = Receiver::start().await;
+    receiver.subscribe(&stage.place).await;
+    let reset = jiff::Timestamp::now().as_second() + 3600;
+    let limited = json!({
+        "repeat": true,
+        "status": 429,
+        "headers": { "anthropic-ratelimit-unified-reset": reset.to_string() },
+        "json": { "type": "error", "error": { "type": "rate_limit_error", "message": "limit" } },
+    });
+    stage.place.script(json!([limited]));
+    let request = || json!({ "body": { "model": "claude-next-1" } });
+    assert_eq!(stage.send(request()).await.status, 429, "from the stand-in for Node");
+    stage.compared(1).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    // The step to shadow may still have been told.
+    let before = receiver.told().len();
+    assert!(receiver.told().iter().all(|told| told == "rollout advanced"), "{:?}", receiver.told());
+
+    let folder = stage.home.folder.as_path();
+    assert_eq!(crs(folder, &PRIMARY).await.code, 0);
+    reaches(folder, "primary").await;
+    until("the step to be told", async || receiver.told().len() > before).await;
+    let run = stage.place.run();
+    let account = format!("claude:account:{}", run.account_id("a"));
+    for field in ["rateLimitedAt", "rateLimitStatus", "rateLimitEndAt"] {
+        stage.place.ask(["HDEL", &account, field]).await;
+    }
+    stage.place.ask(["HSET", &account, "schedulable", "true"]).await;
+    let cooling = format!("temp_unavailable:claude-official:{}", run.account_id("a"));
+    stage.place.ask(["DEL", &cooling]).await;
+    assert_eq!(stage.send(request()).await.status, 429);
+    until("the notice", async || receiver.told().len() > before + 1).await;
+    assert_eq!(receiver.told()[before..], ["rollout advanced", "accountAnomaly error"]);
+    let data = receiver.heard.lock()[before + 1]["data"].clone();
+    assert_eq!(data["errorCode"], "CLAUDE_OAUTH_RATE_LIMITED");
 }
