@@ -144,8 +144,10 @@ pub fn postman(config: &Config) -> anyhow::Result<Postman> {
     let guard: fn(IpAddr) -> Option<&'static str> = refuses_link_local;
     let refused = Some(guard).filter(|_| !config.notify.allow_link_local);
     let settings = SenderSettings { refused, ..sender_settings(config)? };
+    let sender = Arc::new(HttpSender::new(settings)?);
     Ok(Postman {
-        sender: Arc::new(HttpSender::new(settings)?),
+        mailer: Arc::clone(&sender) as _,
+        sender,
         clock: Clock::system(),
         locale: Locale::new(config.time.offset_hours, &config.time.zone_name),
         refused,

@@ -10,6 +10,7 @@ mod health;
 mod input;
 mod jobs;
 mod keys;
+mod notify;
 mod output;
 mod progress;
 mod replay;
@@ -141,6 +142,16 @@ enum Command {
     /// config/config.js (when there is one) with what crs would use.
     #[command(after_help = "Exit codes: 0 nothing to mend, 1 findings, 2 could not run.")]
     Doctor,
+    /// Show who is notified, and send a test.
+    ///
+    /// Works on the platforms that are set up in the console (docs/notifications.md). Shows no address,
+    /// token or password.
+    #[command(
+        subcommand,
+        after_help = "Exit codes: 0 everything works, 1 something does not, 2 could not run, \
+                            64 wrong settings or arguments."
+    )]
+    Notify(notify::Action),
     /// Tell why a request went as it did: which check refused it, which accounts were looked at and why
     /// each was left out, which rules changed the request, what the vendor answered.
     ///
@@ -202,6 +213,7 @@ fn perform(command: Command, dir: &Path, output: &Output) -> u8 {
         Command::Accounts(arguments) => {
             return coded(accounts::run(dir, arguments, output), output);
         }
+        Command::Notify(action) => return coded(notify::run(dir, &action, output), output),
         Command::Keys(arguments) => return coded(keys::run(dir, arguments, output), output),
         Command::Explain { id } => explain::run(dir, &id, output),
         Command::Jobs(action) => jobs::run(dir, action, output),

@@ -8,7 +8,7 @@ use crate::domain::Anomaly;
 
 /// Events whose time the legacy service writes in UTC; that of all others in the operator's zone. By
 /// platform, status and code.
-const IN_UTC: [(&str, &str, &str); 8] = [
+const IN_UTC: [(&str, &str, &str); 7] = [
     ("claude-console", "error", "CLAUDE_CONSOLE_UNAUTHORIZED"),
     ("claude-console", "error", "CLAUDE_CONSOLE_BLOCKED"),
     ("claude-console", "error", "CLAUDE_CONSOLE_OVERLOADED"),
@@ -16,14 +16,18 @@ const IN_UTC: [(&str, &str, &str); 8] = [
     ("ccr", "recovered", "STATUS_RESET"),
     ("ccr", "quota_exceeded", "QUOTA_EXCEEDED"),
     ("bedrock", "recovered", "STATUS_RESET"),
-    ("claude-oauth", "disabled", "CLAUDE_OAUTH_MANUALLY_DISABLED"),
 ];
+
+/// Reason of an account that was taken out of scheduling by hand, which is told in UTC; one that was
+/// switched off is not.
+const CLOSED_BY_HAND: &str = "账号已被管理员手动禁用调度";
 
 impl Notice {
     /// An account changed its state.
     pub fn anomaly(anomaly: &Anomaly, locale: &Locale) -> Self {
         let event = (anomaly.platform, anomaly.status, anomaly.code);
-        let timestamp = if IN_UTC.contains(&event) {
+        let by_hand = anomaly.status == "disabled" && anomaly.reason == CLOSED_BY_HAND;
+        let timestamp = if by_hand || IN_UTC.contains(&event) {
             iso(anomaly.at_ms)
         } else {
             Moment { at_ms: anomaly.at_ms, locale }.iso_local()

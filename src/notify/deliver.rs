@@ -22,11 +22,13 @@ use super::{
 };
 use crate::{
     domain::HeaderList,
-    upstream::{Sender, UpstreamRequest, UpstreamResponse},
+    upstream::{Mail, MailSender, Sender, UpstreamRequest, UpstreamResponse},
 };
 
 /// Longest pause before another attempt. The legacy service knows none, and waits for weeks when told.
 const PAUSE_MAX: Duration = Duration::from_secs(3600);
+/// Time for a conversation with a mail server, once it is reached.
+const CONVERSATION: Duration = Duration::from_secs(30);
 /// Most of an answer that is read.
 const ANSWER_MAX: usize = 64 * 1024;
 
@@ -34,6 +36,8 @@ const ANSWER_MAX: usize = 64 * 1024;
 pub struct Postman {
     /// Way to the receivers.
     pub sender: Arc<dyn Sender>,
+    /// Way to mail servers.
+    pub mailer: Arc<dyn MailSender>,
     /// Time.
     pub clock: Clock,
     /// The operator's clocks.
@@ -102,11 +106,20 @@ impl Postman {
     async fn try_once(&self, platform: &Platform, notice: &Notice) -> Result<(), Fault> {
         let moment = Moment { at_ms: self.clock.now_ms(), locale: &self.locale };
         let ms = platform.timeout_ms();
-        let Parcel::Post(post) = message::compose(platform, notice, moment)?;
         let limit = Duration::from_millis(ms);
+        let post = match message::compose(platform, notice, moment)? {
+            Parcel::Post(post) => post,
+            Parcel::Mail(mail) => return self.mail(mail, limit + CONVERSATION).await,
+        };
         let posting = timeout(limit, self.post(&post, limit));
         let answer = posting.await.map_err(|_| Fault::Slow(ms))??;
         if post.answers_ok { said_ok(&answer) } else { Ok(()) }
+    }
+
+    async fn mail(&self, mail: Mail, limit: Duration) -> Result<(), Fault> {
+        let sending = timeout(limit, self.mailer.send_mail(mail)).await;
+        let sent = sending.map_err(|_| Fault::Network("Timeout".to_owned()))?;
+        sent.map_err(|error| Fault::Network(error.message))
     }
 
     /// The answer's body.

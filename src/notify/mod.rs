@@ -25,5 +25,5 @@ pub use fault::Fault;
 pub use guard::refuses_link_local;
 pub use moment::{Locale, Moment};
 pub use notice::Notice;
-pub use queue::{Delivery, Notifier};
+pub use queue::{Delivery, Notifier, read as read_stored};
 pub use stored::{Platform, Retries, Stored};

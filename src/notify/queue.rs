@@ -120,7 +120,11 @@ impl Office {
     }
 }
 
-async fn read(store: &dyn Store) -> Result<Stored, StoreError> {
+/// The settings as they are stored.
+///
+/// # Errors
+/// When Redis cannot be asked.
+pub async fn read(store: &dyn Store) -> Result<Stored, StoreError> {
     let reply = store.run(Stored::get().into()).await?.pop();
     let text = reply.map_or(Ok(None), Reply::text)?;
     Ok(Stored::parse(text.as_deref()))

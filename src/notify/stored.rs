@@ -76,6 +76,15 @@ impl Stored {
         false
     }
 
+    /// The types that the console knows, and whether each is switched on.
+    pub fn types(&self) -> impl Iterator<Item = (String, bool)> {
+        let types = self.fields.get("notificationTypes").and_then(Value::as_object);
+        ON_UNLESS_SAID.into_iter().map(move |kind| {
+            let switch = types.and_then(|types| types.get(kind));
+            (kind.to_owned(), switch.is_none_or(|switch| value::is_set(Some(switch))))
+        })
+    }
+
     /// All receivers.
     pub fn platforms(&self) -> impl Iterator<Item = Platform> {
         let list = self.fields.get("platforms").and_then(Value::as_array);

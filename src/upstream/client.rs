@@ -1,6 +1,11 @@
 //! The sender that makes real connections.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::{FutureExt, StreamExt, future::BoxFuture};
 use tokio::{
@@ -19,6 +24,7 @@ use super::{
     head::RequestHead,
     host_map::HostMap,
     line::{IdleTimer, Line, Payload},
+    mail::{self, Mail, MailSender},
     pool::{Pool, Route},
     socks,
     tls::Tls,
@@ -37,6 +43,7 @@ pub struct HttpSender {
     proxy_family: Family,
     connect_timeout: Duration,
     refused: Option<fn(IpAddr) -> Option<&'static str>>,
+    extra_roots: Vec<PathBuf>,
 }
 
 impl HttpSender {
@@ -51,6 +58,7 @@ impl HttpSender {
             proxy_family: if settings.proxy_ipv4 { Family::V4 } else { Family::V6 },
             connect_timeout: settings.connect_timeout,
             refused: settings.refused,
+            extra_roots: settings.extra_roots,
             host_map: settings.host_map,
         })
     }
@@ -139,6 +147,21 @@ impl HttpSender {
         }
     }
 
+    /// Sends mail to the addresses of its server that are not refused.
+    async fn mail(&self, mail: Mail) -> Result<(), SendError> {
+        let mapped = self.host_map.find(&mail.host);
+        let (host, port) =
+            mapped.map_or((mail.host.as_str(), mail.port), |to| (to.host.as_str(), to.port));
+        let mut addresses = dial::addresses(host, port).await?;
+        let why = |address: &SocketAddr| self.refused.and_then(|refused| refused(address.ip()));
+        let refusal = addresses.iter().find_map(why);
+        addresses.retain(|address| why(address).is_none());
+        match (addresses.is_empty(), refusal) {
+            (true, Some(why)) => Err(SendError::new(SendErrorKind::Invalid, why)),
+            _ => mail::send(mail, &addresses, self.extra_roots.clone()).await,
+        }
+    }
+
     async fn direct(&self, route: &Route) -> Result<Transport, SendError> {
         let target = &route.endpoint;
         let stream = self.dial(&target.host, target.port, Family::Any).await?;
@@ -196,6 +219,12 @@ impl HttpSender {
 impl Sender for HttpSender {
     fn send(&self, request: UpstreamRequest) -> BoxFuture<'_, Result<UpstreamResponse, SendError>> {
         self.exchange(request).boxed()
+    }
+}
+
+impl MailSender for HttpSender {
+    fn send_mail(&self, mail: Mail) -> BoxFuture<'_, Result<(), SendError>> {
+        self.mail(mail).boxed()
     }
 }
 

@@ -63,6 +63,14 @@ pub(super) async fn connect(
     Err(first_error.unwrap_or_else(|| failure::lookup(host, None)))
 }
 
+/// All addresses of a host.
+pub(super) async fn addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, SendError> {
+    match host.parse::<IpAddr>() {
+        Ok(address) => Ok(vec![SocketAddr::new(address, port)]),
+        Err(_) => resolve(host, port, Family::Any).await,
+    }
+}
+
 /// The name's addresses in the resolver's order, families alternating.
 async fn resolve(host: &str, port: u16, family: Family) -> Result<Vec<SocketAddr>, SendError> {
     let found: Vec<SocketAddr> = lookup_host((host, port))

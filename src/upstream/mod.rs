@@ -8,6 +8,7 @@
 //!
 //! - [`client`](HttpSender) decides: map the host, reuse or dial, exchange, retry a stale connection.
 //! - `dial`, `tls`, `tunnel`, `socks` open a connection; `wire`, `line`, `answer` speak HTTP on it.
+//! - `mail` speaks SMTP, for notifications.
 //! - Nothing here knows vendors, accounts or Redis.
 
 mod answer;
@@ -18,6 +19,7 @@ mod failure;
 mod head;
 pub mod host_map;
 mod line;
+mod mail;
 mod pool;
 pub mod replay;
 mod settings;
@@ -36,6 +38,7 @@ use thiserror::Error;
 
 pub use self::{
     client::HttpSender,
+    mail::{Mail, MailSender},
     settings::{SenderSettings, SettingsError},
 };
 use crate::domain::{HeaderList, ProxyConfig};

@@ -75,6 +75,8 @@ pub enum Check {
     Obsolete,
     /// A deleted key that can still be looked up.
     DeletedLookup,
+    /// A platform that is to be notified but cannot.
+    Receiver,
 }
 
 impl Check {
@@ -106,6 +108,7 @@ impl Check {
         Self::LeftOver,
         Self::Obsolete,
         Self::DeletedLookup,
+        Self::Receiver,
     ];
 
     /// Name for machines; never changes.
@@ -266,6 +269,12 @@ impl Check {
                 Note,
                 "deleted keys still in apikey:hash_map; they are answered as disabled",
                 "",
+            ),
+            Self::Receiver => (
+                "receiver",
+                Warning,
+                "a notification platform cannot work as it is set up",
+                "Mend or switch it off in the console; `crs notify test` tries it.",
             ),
         }
     }

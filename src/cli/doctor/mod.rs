@@ -6,6 +6,7 @@
 mod census;
 mod check;
 mod indexes;
+mod notices;
 mod reading;
 mod records;
 mod references;
@@ -84,6 +85,7 @@ pub async fn run(
     indexes::check(store, &catalogue, &census, &records, &mut findings).await?;
     usage::check(store, &catalogue, &census, &records, &mut findings).await?;
     references::check(store, &catalogue, &census, &records, &mut findings).await?;
+    notices::check(store, &mut findings).await?;
     settings.report(&mut findings);
     let secrets = secrets.finish(&mut findings);
     Ok(DoctorReport {

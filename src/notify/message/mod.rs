@@ -9,14 +9,15 @@ mod discord;
 mod feishu;
 mod sign;
 mod slack;
+mod smtp;
 mod telegram;
 mod wechat_work;
 mod wording;
 
 use serde_json::Value;
 
-use super::{Fault, Moment, Notice, Platform};
-use crate::domain::ProxyConfig;
+use super::{Fault, Moment, Notice, Platform, redirect::Hop};
+use crate::{domain::ProxyConfig, upstream::Mail};
 
 /// A POST of JSON.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,10 +33,12 @@ pub struct Post {
 }
 
 /// Something to be sent.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Parcel {
     /// Over HTTP.
     Post(Post),
+    /// Over SMTP.
+    Mail(Mail),
 }
 
 /// Writes the message for a platform.
@@ -52,6 +55,7 @@ pub fn compose(platform: &Platform, notice: &Notice, moment: Moment<'_>) -> Resu
         "discord" => discord::message(platform, notice, moment),
         "telegram" => telegram::message(platform, notice, moment),
         "bark" => bark::message(platform, notice, moment),
+        "smtp" => return smtp::message(platform, notice, moment).map(Parcel::Mail),
         _ => {
             let kind = platform.text("type");
             return Err(Fault::Setup(format!("不支持的平台类型: {kind}")));
@@ -74,6 +78,17 @@ pub fn label(platform: &Platform) -> &'static str {
         "smtp",
     ];
     known.into_iter().find(|kind| *kind == platform.kind()).unwrap_or("unknown")
+}
+
+impl Parcel {
+    /// What keeps it from being sent at all.
+    pub fn fault(&self) -> Option<Fault> {
+        match self {
+            Self::Post(post) => Hop::first(&post.url).err(),
+            Self::Mail(mail) if mail.host.is_empty() => Some(Fault::Address),
+            Self::Mail(_) => None,
+        }
+    }
 }
 
 impl Post {

@@ -85,9 +85,12 @@ pub(super) fn status(line: &str) -> String {
 }
 
 pub(super) fn postman(settings: SenderSettings) -> Postman {
+    let refused = settings.refused;
+    let sender = Arc::new(HttpSender::new(settings).unwrap());
     Postman {
-        refused: settings.refused,
-        sender: Arc::new(HttpSender::new(settings).unwrap()),
+        refused,
+        mailer: sender.clone(),
+        sender,
         clock: Clock::manual(1_772_726_829_123),
         locale: Locale::new(8, "Asia/Shanghai"),
     }

@@ -1,4 +1,5 @@
 mod bench;
 mod delivery;
+mod mail;
 mod recorded;
 mod settings;

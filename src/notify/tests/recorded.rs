@@ -25,7 +25,9 @@ fn every_platform_gets_what_node_posts() {
             let object = |name: &str| case[name].as_object().unwrap().clone();
             let platform = Platform::new(object("platform"));
             let notice = Notice::new(case["type"].as_str().unwrap(), object("data"));
-            let Parcel::Post(post) = compose(&platform, &notice, moment).unwrap();
+            let Parcel::Post(post) = compose(&platform, &notice, moment).unwrap() else {
+                panic!("no post")
+            };
             let name = case["name"].as_str().unwrap();
             let body = String::from_utf8(value::json(&post.body)).unwrap();
             assert_eq!(body, case["post"]["body"], "{name}");
@@ -44,7 +46,9 @@ fn default_addresses_are_the_vendors() {
     let notice = Notice::new("test", serde_json::Map::new());
     let url = |platform: Value| {
         let platform = Platform::new(platform.as_object().unwrap().clone());
-        let Parcel::Post(post) = compose(&platform, &notice, moment).unwrap();
+        let Parcel::Post(post) = compose(&platform, &notice, moment).unwrap() else {
+            panic!("no post")
+        };
         post.url
     };
     let bark = serde_json::json!({ "type": "bark", "deviceKey": "k" });
