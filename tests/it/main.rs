@@ -9,6 +9,7 @@
 #[expect(dead_code, reason = "shared with the truth test, which uses the rest")]
 mod harness;
 
+mod chat;
 mod container;
 mod crash;
 mod demo;

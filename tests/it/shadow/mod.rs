@@ -2,6 +2,7 @@
 //! in front of it.
 
 mod bedrock;
+mod chat;
 mod clean;
 mod concurrent;
 mod faults;

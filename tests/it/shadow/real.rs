@@ -10,9 +10,8 @@ use serde_json::{Value, json};
 use super::Stage;
 
 pub fn legacy() -> PathBuf {
-    PathBuf::from(
-        std::env::var("LEGACY_DIR").expect("LEGACY_DIR names an installed legacy service"),
-    )
+    // Names an installed legacy service.
+    PathBuf::from(std::env::var("LEGACY_DIR").unwrap())
 }
 
 fn ccr(more: Value) -> Value {

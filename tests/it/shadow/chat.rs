@@ -1,0 +1,96 @@
+//! Chat completions in shadow. The stand-in does not know them, so the real legacy service answers.
+
+use serde_json::{Value, json};
+use shadow::Source;
+
+use super::{Stage, real::legacy};
+
+/// Requests with the status that each gets.
+fn requests() -> Vec<(u16, Value)> {
+    let claude = "/openai/claude/v1/chat/completions";
+    let (api, openai) = ("/api/v1/chat/completions", "/openai/v1/chat/completions");
+    let tools = json!([{ "type": "function", "function": {
+        "name": "get_weather", "parameters": { "type": "object" }
+    } }]);
+    let calls = json!([{ "id": "c1", "type": "function", "function": {
+        "name": "get_weather", "arguments": "{\"city\":\"Bonn\"}"
+    } }]);
+    let talk = json!([
+        { "role": "system", "content": "Be brief." },
+        { "role": "user", "content": [
+            { "type": "text", "text": "See" },
+            { "type": "image_url", "image_url": { "url": "data:image/png;base64,QUJD" } }
+        ] },
+        { "role": "assistant", "content": null, "tool_calls": calls },
+        { "role": "tool", "tool_call_id": "c1", "content": "sunny" }
+    ]);
+    let image = json!([{ "role": "user", "content": [
+        { "type": "image_url", "image_url": { "url": "http://images.test/a.png" } }
+    ] }]);
+    let mut all = Vec::new();
+    for stream in [false, true] {
+        all.extend([
+            (200, json!({ "path": claude, "stream": stream })),
+            (200, json!({ "path": api, "stream": stream, "body": { "model": null } })),
+            (200, json!({ "path": openai, "stream": stream, "body": { "stop": "x", "n": 2 } })),
+            (200, json!({ "path": claude, "stream": stream, "body": { "messages": talk, "tools": tools } })),
+            (200, json!({ "path": claude, "stream": stream, "key": "console" })),
+            (403, json!({ "path": claude, "stream": stream, "key": "narrow" })),
+            (500, json!({ "path": claude, "stream": stream, "body": { "messages": image } })),
+        ]);
+    }
+    all.extend([
+        (200, json!({ "path": "/api/v1/completions", "json": { "prompt": "Say hi" } })),
+        (400, json!({ "path": "/api/v1/completions", "json": {} })),
+        (400, json!({ "path": api, "body": { "messages": [] } })),
+        (200, json!({ "path": "/openai/claude/v1/models" })),
+        (200, json!({ "path": "/openai/claude/v1/models/claude-sonnet-4-20250514" })),
+    ]);
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs LEGACY_DIR"]
+async fn chat_completions_show_nothing() {
+    let seed = json!({
+        "keys": {
+            "main": { "claudeAccountId": "${acc:a}" },
+            "console": { "claudeConsoleAccountId": "${acc:c}" },
+            "narrow": { "permissions": "[\"gemini\"]" }
+        },
+        "accounts": { "a": {}, "c": { "type": "console", "accountType": "dedicated" } }
+    });
+    let stage = Stage::real(seed, &legacy()).await;
+    let mut sent = 0;
+    for (status, request) in requests() {
+        let answer = stage.send(request.clone()).await;
+        let body = String::from_utf8_lossy(&answer.body);
+        assert_eq!((answer.status, answer.ended), (status, "complete"), "{request}: {body}");
+        sent += 1;
+        stage.compared(sent).await;
+    }
+    for stream in [false, true] {
+        for status in [400, 401, 429, 500, 529] {
+            let mark =
+                format!("temp_unavailable:claude-official:{}", stage.place.run().account_id("a"));
+            stage.place.ask(["DEL", &mark]).await;
+            let error = json!({ "type": "some_error", "message": "said the vendor" });
+            stage.place.script(json!([{
+                "status": status, "repeat": true, "json": { "type": "error", "error": error }
+            }]));
+            let request = json!({ "path": "/openai/claude/v1/chat/completions", "stream": stream });
+            let answer = stage.send(request).await;
+            assert_eq!(answer.status, if stream { 200 } else { status });
+            sent += 1;
+            stage.compared(sent).await;
+        }
+    }
+    let tally = stage.compared(sent).await;
+    assert!(tally.mismatches().is_empty(), "{}", stage.shown());
+    assert_eq!(tally.agreeing, sent, "{}", stage.shown());
+    assert_eq!(tally.sources.clone().into_iter().collect::<Vec<_>>(), [(Source::Tap, sent)]);
+    let cells = serde_json::to_value(&tally).unwrap().to_string();
+    for cell in ["/openai/claude/v1/chat/completions", "/api/v1/completions", "claude-console"] {
+        assert!(cells.contains(cell), "{cell} is covered: {cells}");
+    }
+}
