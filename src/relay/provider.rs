@@ -1,5 +1,6 @@
 //! Providers with an API key: what the console and the CCR relay share.
 
+use bytes::Bytes;
 use compat::record::ModelMap;
 
 use super::{
@@ -15,7 +16,10 @@ use crate::{
     keys::MessageTurn,
     platform::provider::{self, BuildError, Built},
     upstream::{SendError, SendErrorKind, UpstreamRequest, UpstreamResponse},
+    wire::json::Doc,
 };
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// What the legacy runtime calls an answer whose connection ended too early.
 const ABORTED: &str = "aborted";
@@ -103,8 +107,24 @@ impl Relay {
     ) -> Result<PlainReply, SendError> {
         let response = self.ask(call, held, build, path).await?;
         let body = read_all(response.body).await.map_err(half_read)?;
+        let body = as_library_reads(body);
         Ok(PlainReply { status: response.status, headers: response.headers, body })
     }
+}
+
+/// A plain answer as the legacy client library hands it on: without a byte order mark, and where it is a
+/// JSON string, that string's text.
+fn as_library_reads(body: Bytes) -> Bytes {
+    let body =
+        if body.starts_with(BYTE_ORDER_MARK) { body.slice(BYTE_ORDER_MARK.len()..) } else { body };
+    if body.trim_ascii_start().first() != Some(&b'"') {
+        return body;
+    }
+    let text = Doc::parse(body.clone()).ok().and_then(|doc| {
+        let text = doc.root().as_str()?.into_owned();
+        Some(Bytes::from(text))
+    });
+    text.unwrap_or(body)
 }
 
 /// What a failed plain exchange is to the client: a timeout is reported as the client's leaving, as the
@@ -132,4 +152,19 @@ fn pairs(models: &ModelMap) -> Vec<(String, String)> {
     let ModelMap::Map(map) = models else { return Vec::new() };
     let name = |to: &serde_json::Value| to.as_str().map(str::to_owned);
     map.iter().filter_map(|(asked, to)| Some((asked.clone(), name(to)?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_string_is_its_text() {
+        let read = |text: &'static [u8]| as_library_reads(Bytes::from_static(text));
+        assert_eq!(read(b" \"t\\n\" "), "t\n");
+        assert_eq!(read(b"\xef\xbb\xbf{}"), "{}");
+        for same in [&b"{\"a\":\"t\"}"[..], b"\"t", b"", b"plain", b"\"a\" \"b\""] {
+            assert_eq!(read(same), same);
+        }
+    }
 }
