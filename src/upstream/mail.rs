@@ -72,7 +72,11 @@ pub(super) async fn send(
     let mut line = AsyncSmtpConnection::connect_tokio1(addresses, limit, &hello, from_start, None)
         .await
         .map_err(failed)?;
-    let outcome = converse(&mut line, &mail, tls, &hello).await;
+    // A line whose encryption failed can only be dropped.
+    if !mail.secure && line.can_starttls() {
+        line.starttls(tls, &hello).await.map_err(failed)?;
+    }
+    let outcome = converse(&mut line, &mail).await;
     match outcome {
         // The message is taken; how they part is nobody's business.
         Ok(()) => drop(line.quit().await),
@@ -81,15 +85,7 @@ pub(super) async fn send(
     outcome
 }
 
-async fn converse(
-    line: &mut AsyncSmtpConnection,
-    mail: &Mail,
-    tls: TlsParameters,
-    hello: &ClientId,
-) -> Result<(), SendError> {
-    if !mail.secure && line.can_starttls() {
-        line.starttls(tls, hello).await.map_err(failed)?;
-    }
+async fn converse(line: &mut AsyncSmtpConnection, mail: &Mail) -> Result<(), SendError> {
     if let Some((user, password)) = &mail.login
         && line.server_info().get_auth_mechanism(&MECHANISMS).is_some()
     {

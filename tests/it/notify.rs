@@ -204,3 +204,47 @@ async fn a_second_run_tells_nobody_and_a_served_request_does() {
     let data = receiver.heard.lock()[before + 1]["data"].clone();
     assert_eq!(data["errorCode"], "CLAUDE_OAUTH_RATE_LIMITED");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_tells_whether_notices_arrive() {
+    let place = Place::usual().await;
+    let home = Home::new(&place, place.redis_addr().port(), &[]);
+    let _service = home.start().await;
+    let folder = home.folder.as_path();
+    let test = ["notify", "test", "--json"];
+    let nobody = crs(folder, &test).await;
+    assert_eq!((nobody.code, nobody.text.contains("switched off")), (2, true), "{}", nobody.text);
+    let receiver = Receiver::start().await;
+    let secret = format!("{}?token=hidden", receiver.url);
+    let stored = json!({ "enabled": true, "platforms": [
+        { "id": "1", "name": "Team", "type": "custom", "enabled": true, "url": secret },
+        { "id": "2", "type": "bark", "enabled": true, "deviceKey": "k", "serverUrl": "http://127.0.0.1:1/" },
+        { "id": "3", "name": "Off", "type": "custom", "enabled": false, "url": receiver.url },
+        { "id": "4", "type": "telegram", "enabled": true, "chatId": "1" },
+    ] });
+    place.ask(["SET", "webhook_config:default", &stored.to_string()]).await;
+    let list = crs(folder, &["notify", "list"]).await;
+    assert_eq!(list.code, 1, "one cannot work: {}", list.text);
+    for part in ["Notifications are on; 4 platforms", "Team", "Telegram", "off", "quotaWarning"] {
+        assert!(list.text.contains(part), "{part} in {}", list.text);
+    }
+    let said = crs(folder, &test).await;
+    assert_eq!(said.code, 1, "{}", said.text);
+    let counts = (&said.json["succeeded"], &said.json["failed"]);
+    assert_eq!(counts, (&json!(1), &json!(2)), "{}", said.text);
+    let results = said.json["results"].as_array().unwrap();
+    assert_eq!(
+        results[0],
+        json!({ "id": "1", "type": "custom", "name": "Team", "sent": true, "error": null })
+    );
+    assert_eq!(results[1]["error"], "connect ECONNREFUSED 127.0.0.1:1");
+    assert!(!list.text.contains("hidden") && !said.text.contains("hidden"));
+    let one = crs(folder, &["notify", "test", "--platform", "Off"]).await;
+    assert_eq!(one.code, 0, "{}", one.text);
+    assert_eq!(receiver.told(), ["test test", "test test"]);
+    let heard = receiver.heard.lock()[0]["data"].clone();
+    assert_eq!(heard["errorCode"], "TEST_NOTIFICATION");
+    let doctor = crs(folder, &["doctor", "--json"]).await;
+    let findings = doctor.json["findings"].to_string();
+    assert!(findings.contains("receiver") && findings.contains("Telegram"), "{findings}");
+}

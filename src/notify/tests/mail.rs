@@ -1,14 +1,15 @@
 //! Mail, as the real Node service sent it (`compat/vectors/notify/mails.json`), at a server that notes what
 //! is said to it.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader},
     net::TcpListener,
 };
+use tokio_rustls::TlsAcceptor;
 
 use super::{
     super::{
@@ -29,6 +30,8 @@ struct Manners {
     refuses: &'static str,
     wrong_password: bool,
     unfriendly: bool,
+    /// `offered` by STARTTLS, or `from the start`.
+    tls: Option<&'static str>,
 }
 
 struct Server {
@@ -41,63 +44,123 @@ impl Server {
     async fn start(manners: Manners) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (said, message) =
-            (Arc::<Mutex<Vec<String>>>::default(), Arc::<Mutex<String>>::default());
-        let (lines, text) = (said.clone(), message.clone());
+        let server = Self { port, said: Arc::default(), message: Arc::default() };
+        let (said, message) = (server.said.clone(), server.message.clone());
         tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
-                let (read, mut write) = stream.split();
-                let mut read = BufReader::new(read).lines();
-                let hello = if manners.unfriendly { "554 go away" } else { "220 standin ESMTP" };
-                write.write_all(format!("{hello}\r\n").as_bytes()).await.unwrap();
-                let (mut in_message, mut passwords) = (false, 0);
-                while let Ok(Some(line)) = read.next_line().await {
-                    if in_message && line != "." {
-                        text.lock().push_str(&format!("{line}\r\n"));
-                        continue;
+            while let Ok((stream, _)) = listener.accept().await {
+                let talk = Talk { manners, said: said.clone(), message: message.clone() };
+                tokio::spawn(async move {
+                    if manners.tls == Some("from the start") {
+                        if let Ok(stream) = acceptor().accept(stream).await {
+                            talk.listen(stream, true, true).await;
+                        }
+                        return;
                     }
-                    if !in_message {
-                        lines.lock().push(line.clone());
+                    let Some(stream) = talk.listen(stream, true, false).await else { return };
+                    if let Ok(stream) = acceptor().accept(stream).await {
+                        talk.listen(stream, false, true).await;
                     }
-                    let answer = match line.split(' ').next().unwrap() {
-                        "." => "250 taken".to_owned(),
-                        "EHLO" => {
-                            let login = Some(manners.login).filter(|login| !login.is_empty());
-                            let login =
-                                login.map_or(String::new(), |l| format!("250-AUTH {l}\r\n"));
-                            let utf8 = if manners.utf8 { "250-SMTPUTF8\r\n" } else { "" };
-                            format!("250-standin\r\n{login}{utf8}250 HELP")
-                        }
-                        "AUTH" if line == "AUTH LOGIN" => {
-                            passwords = 2;
-                            "334 VXNlcm5hbWU6".to_owned()
-                        }
-                        _ if passwords == 2 => {
-                            passwords = 1;
-                            "334 UGFzc3dvcmQ6".to_owned()
-                        }
-                        _ if passwords == 1 => {
-                            passwords = 0;
-                            "235 fine".to_owned()
-                        }
-                        "AUTH" if manners.wrong_password => "535 5.7.8 bad credentials".to_owned(),
-                        "AUTH" => "235 fine".to_owned(),
-                        "RCPT" if !manners.refuses.is_empty() && line.contains(manners.refuses) => {
-                            "550 no such user".to_owned()
-                        }
-                        "DATA" => "354 go".to_owned(),
-                        "QUIT" => "221 bye".to_owned(),
-                        _ => "250 fine".to_owned(),
-                    };
-                    in_message = line == "DATA";
-                    if write.write_all(format!("{answer}\r\n").as_bytes()).await.is_err() {
-                        break;
-                    }
-                }
+                });
             }
         });
-        Self { port, said, message }
+        server
     }
+}
+
+/// One connection.
+struct Talk {
+    manners: Manners,
+    said: Arc<Mutex<Vec<String>>>,
+    message: Arc<Mutex<String>>,
+}
+
+impl Talk {
+    /// Returns the stream when it is to be encrypted.
+    async fn listen<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+        greets: bool,
+        encrypted: bool,
+    ) -> Option<S> {
+        let manners = self.manners;
+        let mut stream = BufReader::new(stream);
+        if greets {
+            let hello = if manners.unfriendly { "554 go away" } else { "220 standin ESMTP" };
+            stream.write_all(format!("{hello}\r\n").as_bytes()).await.unwrap();
+        }
+        let (mut in_message, mut passwords) = (false, 0);
+        loop {
+            let mut line = String::new();
+            if stream.read_line(&mut line).await.ok()? == 0 {
+                return None;
+            }
+            let line = line.trim_end_matches(['\r', '\n']).to_owned();
+            if in_message && line != "." {
+                self.message.lock().push_str(&format!("{line}\r\n"));
+                continue;
+            }
+            if !in_message {
+                self.said.lock().push(line.clone());
+            }
+            let answer = match line.split(' ').next().unwrap() {
+                "." => "250 taken".to_owned(),
+                "EHLO" => {
+                    let login = Some(manners.login).filter(|login| !login.is_empty());
+                    let login = login.map_or(String::new(), |l| format!("250-AUTH {l}\r\n"));
+                    let utf8 = if manners.utf8 { "250-SMTPUTF8\r\n" } else { "" };
+                    let offers = manners.tls == Some("offered") && !encrypted;
+                    let tls = if offers { "250-STARTTLS\r\n" } else { "" };
+                    format!("250-standin\r\n{tls}{login}{utf8}250 HELP")
+                }
+                "AUTH" if line == "AUTH LOGIN" => {
+                    passwords = 2;
+                    "334 VXNlcm5hbWU6".to_owned()
+                }
+                _ if passwords == 2 => {
+                    passwords = 1;
+                    "334 UGFzc3dvcmQ6".to_owned()
+                }
+                _ if passwords == 1 => {
+                    passwords = 0;
+                    "235 fine".to_owned()
+                }
+                "AUTH" if manners.wrong_password => "535 5.7.8 bad credentials".to_owned(),
+                "AUTH" => "235 fine".to_owned(),
+                "RCPT" if !manners.refuses.is_empty() && line.contains(manners.refuses) => {
+                    "550 no such user".to_owned()
+                }
+                "DATA" => "354 go".to_owned(),
+                "QUIT" => "221 bye".to_owned(),
+                _ => "250 fine".to_owned(),
+            };
+            in_message = line == "DATA";
+            let answer = format!("{answer}\r\n");
+            stream.write_all(answer.as_bytes()).await.ok()?;
+            stream.flush().await.ok()?;
+            if line == "STARTTLS" {
+                return Some(stream.into_inner());
+            }
+        }
+    }
+}
+
+fn fixture(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tls").join(name)
+}
+
+/// Whoever trusts `root.pem` trusts this `localhost`.
+fn acceptor() -> TlsAcceptor {
+    let read = |name: &str| std::io::BufReader::new(std::fs::File::open(fixture(name)).unwrap());
+    let chain = rustls_pemfile::certs(&mut read("localhost.pem")).map(Result::unwrap).collect();
+    let key = rustls_pemfile::private_key(&mut read("localhost.key")).unwrap().unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    TlsAcceptor::from(Arc::new(config))
 }
 
 fn recordings() -> Value {
@@ -221,4 +284,29 @@ fn a_mail_that_cannot_be_written_says_why() {
         panic!("no mail")
     };
     assert_eq!(mail.from.unwrap().to_string(), "apikey@smtp.h.de");
+}
+
+#[tokio::test]
+async fn certificates_are_checked_unless_told_otherwise() {
+    let recorded = recordings();
+    let trusting =
+        SenderSettings { extra_roots: vec![fixture("root.pem")], ..SenderSettings::default() };
+    let (strange, trusting) = (postman(SenderSettings::default()), postman(trusting));
+    for (mode, secure) in [("offered", false), ("from the start", true)] {
+        for (postman, ignore, sent) in
+            [(&strange, false, false), (&strange, true, true), (&trusting, false, true)]
+        {
+            let manners = Manners { login: "PLAIN", tls: Some(mode), ..Manners::default() };
+            let server = Server::start(manners).await;
+            let setup = platform(json!({
+                "type": "smtp", "host": "localhost", "port": server.port, "secure": secure,
+                "ignoreTLS": ignore, "user": "u@example.com", "pass": "p", "to": "ops@example.com",
+            }));
+            let outcome = postman.send(&setup, &notice(&recorded), ONCE).await;
+            assert_eq!(outcome.is_ok(), sent, "{mode} {ignore}: {outcome:?}");
+            let said = server.said.lock().clone();
+            let password = said.iter().any(|line| line.starts_with("AUTH"));
+            assert_eq!(password, sent, "no password before the certificate is checked: {said:?}");
+        }
+    }
 }
