@@ -85,12 +85,17 @@ pub(super) fn setting(given: &str) -> anyhow::Result<(String, Value)> {
     Ok((name.to_owned(), value))
 }
 
+/// Whether somebody is there to answer questions.
+pub(super) fn is_attended() -> bool {
+    io::stdin().is_terminal()
+}
+
 /// Asks on the terminal; `None` when nobody is there to answer.
 ///
 /// # Errors
 /// When the terminal cannot be read.
 pub(super) fn ask(question: &str) -> anyhow::Result<Option<String>> {
-    if !io::stdin().is_terminal() {
+    if !is_attended() {
         return Ok(None);
     }
     let mut out = io::stderr();

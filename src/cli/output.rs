@@ -120,6 +120,28 @@ impl Output {
     }
 }
 
+/// Messages of the admin API that are not English, for people at a terminal.
+const MESSAGES: [(&str, &str); 5] = [
+    ("API Key 已成功恢复", "API key restored successfully"),
+    ("API Key 已彻底删除", "API key deleted for good"),
+    ("批量编辑完成", "Keys changed"),
+    ("标签创建成功", "Tag created"),
+    ("分组删除成功", "Group deleted"),
+];
+
+/// What an answer of the admin API says in so many words.
+pub(super) fn message(answer: &Value) -> String {
+    if let Some(freed) = answer.get("unboundKeys") {
+        return format!("Deleted; {freed} API keys were bound to it and use the shared pool now");
+    }
+    if let Some(details) = answer.get("details") {
+        return format!("{} of {} deleted for good", details["successCount"], details["total"]);
+    }
+    let text = answer.get("message").and_then(Value::as_str).unwrap_or("Done");
+    let known = MESSAGES.iter().find(|(theirs, _)| *theirs == text);
+    known.map_or(text, |(_, ours)| ours).to_owned()
+}
+
 fn write_line(text: &str) {
     // A reader that has gone (`crs status | head`) is no failure.
     let _ = writeln!(io::stdout(), "{text}");

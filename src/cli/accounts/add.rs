@@ -110,7 +110,7 @@ async fn ask(
 ) -> Result<(String, String), Stopped> {
     let unattended = "nobody is there to log in: run `crs accounts authorize`, open its link, and \
                       come back with --session and --code";
-    if output.is_json() {
+    if output.is_json() || !input::is_attended() {
         return Err(anyhow::anyhow!(unattended).into());
     }
     let begun = accounts.begin_login(login, body).await?;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::Output;
+use super::super::{Output, output::message};
 
 /// Shows an answer of the admin API.
 pub(super) fn answer(answer: &Value, output: &Output) {
@@ -18,7 +18,7 @@ pub(super) fn answer(answer: &Value, output: &Output) {
                 return;
             }
         }
-        output.line(answer.get("message").and_then(Value::as_str).unwrap_or("Done."));
+        output.line(&message(answer));
         return;
     };
     match data {

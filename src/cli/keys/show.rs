@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::Output;
+use super::super::{Output, output::message};
 
 /// Shows an answer of the admin API.
 pub(super) fn answer(answer: &Value, output: &Output) {
@@ -18,10 +18,7 @@ pub(super) fn answer(answer: &Value, output: &Output) {
             made(item, output);
         }
         Some(item) => one(item, output),
-        None => {
-            let message = answer.get("message").and_then(Value::as_str);
-            output.line(message.unwrap_or("Done."));
-        }
+        None => output.line(&message(answer)),
     }
 }
 
