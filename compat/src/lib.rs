@@ -24,7 +24,6 @@ pub mod rate_window;
 pub mod record;
 pub mod relay_config;
 pub mod rollout;
-pub mod scan;
 pub mod session;
 pub mod session_binding;
 pub mod sticky;

@@ -2,16 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::{
-    scan,
-    store::{Store, StoreError},
-};
+use crate::store::{Store, StoreError, scan_keys};
 
 type Id = Arc<str>;
 
 /// Ids of all keys that start with `prefix`, each once.
 pub(super) async fn scan_ids(store: &dyn Store, prefix: &str) -> Result<Vec<Id>, StoreError> {
-    let keys = scan::keys(store, &format!("{prefix}*")).await?;
+    let keys = scan_keys(store, &format!("{prefix}*")).await?;
     let ids = keys.iter().filter_map(|key| key.strip_prefix(prefix));
     Ok(ids.filter(|id| !id.is_empty()).map(Id::from).collect())
 }

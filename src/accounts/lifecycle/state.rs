@@ -281,7 +281,8 @@ impl AccountAdmin {
         let mut ids = self.one(Cmd::new("SMEMBERS").arg(kind.index_key())).await?.texts()?;
         if ids.is_empty() {
             let prefix = kind.record_key("");
-            let found = compat::scan::keys(self.0.store.as_ref(), &format!("{prefix}*")).await?;
+            let found =
+                compat::store::scan_keys(self.0.store.as_ref(), &format!("{prefix}*")).await?;
             let own = found.iter().filter_map(|key| key.strip_prefix(&prefix));
             // Index keys share the prefix.
             ids = own.filter(|id| !id.contains(':') && *id != "index").map(Into::into).collect();

@@ -24,8 +24,7 @@ use compat::{
     hold::Held,
     keys,
     pool::{Fields, Patch},
-    scan,
-    store::{Batch, Cmd, Reply, Store, StoreError},
+    store::{Batch, Cmd, Reply, Store, StoreError, scan_keys},
 };
 use serde_json::Value;
 
@@ -119,7 +118,7 @@ impl KeyAdmin {
     /// All records, deleted ones too, in order of their ids.
     async fn records(&self) -> Result<Vec<Record>, StoreError> {
         let prefix = keys::api_key("");
-        let all = scan::keys(self.store.as_ref(), &format!("{prefix}*")).await?;
+        let all = scan_keys(self.store.as_ref(), &format!("{prefix}*")).await?;
         // Index keys share the prefix; a record's name has no further colon.
         let ids: Vec<&str> = all
             .iter()

@@ -5,8 +5,7 @@ use compat::{
     clock::iso,
     js, keys,
     pool::Patch,
-    scan,
-    store::{Batch, Cmd},
+    store::{Batch, Cmd, scan_keys},
 };
 use serde_json::{Value, json};
 
@@ -103,7 +102,7 @@ impl KeyAdmin {
     }
 
     async fn purge_record(&self, record: &Record) -> Result<(), Failure> {
-        let usage = scan::keys(self.store.as_ref(), &format!("usage:*:{}*", record.id)).await?;
+        let usage = scan_keys(self.store.as_ref(), &format!("usage:*:{}*", record.id)).await?;
         for keys in usage.chunks(500) {
             self.run(Cmd::new("DEL").args(keys)).await?;
         }
