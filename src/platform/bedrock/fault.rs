@@ -218,10 +218,25 @@ fn text(value: &Value) -> Option<String> {
     }
 }
 
+/// The message in either spelling, as text whatever it is.
 fn message(body: &Map<String, Value>) -> String {
-    let stated = body.get("message").filter(|value| !value.is_null());
-    let stated = stated.or_else(|| body.get("Message")).and_then(Value::as_str);
-    stated.filter(|text| !text.is_empty()).unwrap_or(UNKNOWN).to_owned()
+    let stated = |name: &str| body.get(name).map(js_text).filter(|text| !text.is_empty());
+    let first =
+        if body.get("message").is_some_and(|value| !value.is_null()) { "message" } else { "" };
+    stated(first).or_else(|| stated("Message")).unwrap_or_else(|| UNKNOWN.to_owned())
+}
+
+/// A value where JavaScript wants a text; what counts as false is nothing.
+fn js_text(value: &Value) -> String {
+    match value {
+        Value::Null | Value::Bool(false) => String::new(),
+        Value::Bool(true) => "true".to_owned(),
+        Value::Number(number) if number.as_f64() == Some(0.0) => String::new(),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(js_text).collect::<Vec<_>>().join(","),
+        Value::Object(_) => "[object Object]".to_owned(),
+    }
 }
 
 /// The class that header or body states, without namespace and address.

@@ -10,7 +10,7 @@ use crate::{
     billing::Recording,
     domain::TokenUsage,
     platform::bedrock::{
-        Fault, Plan,
+        Fault,
         reply::{self, Counted, DONE, error_body, error_event},
     },
     relay::{
@@ -61,7 +61,8 @@ impl Relay {
         };
         drop(turn);
         match asked {
-            Ok((plan, response)) => Ok(self.bedrock_events(call, chosen, plan, response)),
+            // The plan holds the request's body, which the stream does not need.
+            Ok((plan, response)) => Ok(self.bedrock_events(call, chosen, plan.model, response)),
             Err(fault) => {
                 self.settle_bedrock(&call, &chosen, &fault).await;
                 let event = match &call.chat {
@@ -77,7 +78,7 @@ impl Relay {
         self: &Arc<Self>,
         mut call: Call,
         chosen: Chosen,
-        plan: Plan,
+        model: String,
         response: UpstreamResponse,
     ) -> Reply {
         call.forget_body();
@@ -115,7 +116,7 @@ impl Relay {
                 let _ = pump.client.send(frame).await;
             }
             if let Some((input, output)) = tap.usage {
-                let model = Some(plan.model);
+                let model = Some(model);
                 let usage = TokenUsage { input, output, model, ..TokenUsage::default() };
                 let (account_id, kind) = served_by(&chosen);
                 let (status, stream) = (200, true);
