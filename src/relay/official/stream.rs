@@ -145,7 +145,7 @@ impl Relay {
         drop(turn);
         call.forget_body();
         let (client, receiver) = mpsc::channel(CLIENT_QUEUE);
-        let mut tap = OfficialTap::new(built.tool_names);
+        let mut tap = OfficialTap::new(built.tool_names, call.chat.is_some());
         let head = PlainReply { status: 200, headers: response.headers, body: Bytes::new() };
         let mut pump = Pump {
             body: response.body,
@@ -202,11 +202,20 @@ struct OfficialTap {
     lines: LineSplitter,
     usage: UsageTap,
     names: Option<ToolNames>,
+    /// The lines are converted afterwards, which tells them apart by their spelling: those without a
+    /// space after `data:` are not touched.
+    spaced_only: bool,
 }
 
 impl OfficialTap {
-    fn new(names: Option<ToolNames>) -> Self {
-        Self { lines: LineSplitter::new(LINE_LIMIT), usage: UsageTap::official(), names }
+    fn new(names: Option<ToolNames>, spaced_only: bool) -> Self {
+        let (lines, usage) = (LineSplitter::new(LINE_LIMIT), UsageTap::official());
+        Self { lines, usage, names, spaced_only }
+    }
+
+    fn restored(&self, names: &ToolNames, line: &[u8]) -> Option<Vec<u8>> {
+        let converted = !self.spaced_only || line.starts_with(b"data: ");
+        if converted { names.restore_line(line) } else { None }
     }
 }
 
@@ -217,7 +226,7 @@ impl Tap for OfficialTap {
             self.usage.line(line);
         }
         let Some(names) = &self.names else { return Some(chunk) };
-        let out = lines.rewrite(|line| names.restore_line(line));
+        let out = lines.rewrite(|line| self.restored(names, line));
         (!out.is_empty()).then_some(out)
     }
 
@@ -226,7 +235,7 @@ impl Tap for OfficialTap {
         // handed on but, as in the legacy service, not read.
         let names = self.names.as_ref()?;
         let rest = self.lines.finish()?;
-        Some(names.restore_line(&rest).map_or(rest, Bytes::from))
+        Some(self.restored(names, &rest).map_or(rest, Bytes::from))
     }
 
     fn is_settled(&self) -> bool {

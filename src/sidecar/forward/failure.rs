@@ -99,6 +99,7 @@ fn dialect(path: &str) -> Dialect {
     let below = |name: &str| path.split('/').any(|part| part == name);
     match first {
         "openai" | "azure" => Dialect::OpenAi,
+        "api" if below("completions") => Dialect::OpenAi,
         "gemini" => Dialect::Gemini,
         "droid" if below("openai") || below("comm") => Dialect::OpenAi,
         "api" | "claude" | "antigravity" | "gemini-cli" | "droid" if below("v1") => {
@@ -161,6 +162,8 @@ mod tests {
     #[case("/droid/claude/v1/messages", "/error/type", "timeout_error")]
     #[case("/openai/v1/responses", "/error/code", "gateway_timeout")]
     #[case("/azure/chat/completions", "/error/type", "server_error")]
+    #[case("/api/v1/chat/completions", "/error/code", "gateway_timeout")]
+    #[case("/api/v1/Completions", "/error/code", "gateway_timeout")]
     #[case("/droid/openai/v1/responses", "/error/code", "gateway_timeout")]
     #[case("/Gemini/v1beta/models/x:generateContent", "/error/status", "DEADLINE_EXCEEDED")]
     #[case("/admin/api-keys", "/error", "Gateway Timeout")]
