@@ -4,14 +4,18 @@ use std::sync::Arc;
 
 use compat::{
     clock::Clock,
+    pool::Kind,
     store::{RedisConfig, RedisStores, Store},
     usage::{Books, ScratchBooks},
 };
+use futures_util::future::BoxFuture;
+use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     App, PATIENCE_OF_COMMANDS,
+    administration::Administration,
     assembly::{Ports, assemble},
     settings,
 };
@@ -20,7 +24,7 @@ use crate::{
     config::Config,
     notify::Notifier,
     rollout::{Phase, Rollout},
-    tasks::{Duty, Flight, Job, JobParts, JobSettings, Jobs, Trigger},
+    tasks::{AccountTester, Duty, Flight, Job, JobParts, JobSettings, Jobs, Trigger, price_update},
     upstream::{HttpSender, Sender},
 };
 
@@ -33,6 +37,7 @@ pub(super) fn jobs(app: &App) -> Jobs {
         keys: Arc::clone(&app.relay.keys),
         accounts: app.relay.accounts.clone(),
         billing: Arc::clone(&app.billing),
+        tester: Some(Arc::new(Tester(Arc::clone(config)))),
         notifier: app.notifier.clone(),
         clock: app.clock.clone(),
         calendar: app.calendar,
@@ -42,8 +47,32 @@ pub(super) fn jobs(app: &App) -> Jobs {
             cleanup_interval: config.limits.cleanup_interval,
             metrics_window_minutes: i64::try_from(minutes).unwrap_or(i64::MAX),
             clear_queues_at_start: config.limits.clear_queues_on_start,
+            account_tests: config.service.account_tests,
+            schedule_zone: settings::schedule_zone(config),
         },
     })
+}
+
+/// Tries accounts as `crs accounts test` does, on connections of its own.
+struct Tester(Arc<Config>);
+
+impl AccountTester for Tester {
+    fn test<'a>(&'a self, id: &'a str, model: &'a str) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(async move {
+            let opened = Administration::open(&self.0).await;
+            let administration = opened.map_err(|error| format!("{error:#}"))?;
+            let mut outcome = Ok(());
+            let mut note = |event: Value| {
+                if event["type"] == "error" {
+                    let text = event["error"].as_str().map(str::to_owned);
+                    outcome = Err(text.unwrap_or_else(|| event["error"].to_string()));
+                }
+            };
+            administration.accounts.probe(Kind::Official, id, Some(model), &mut note).await;
+            administration.close().await;
+            outcome
+        })
+    }
 }
 
 /// Which jobs are ours: all without a legacy service or once it is given up; beside it, in `primary`, those
@@ -95,4 +124,14 @@ pub async fn run_once(
     ending.cancel();
     while services.join_next().await.is_some() {}
     Ok(ran)
+}
+
+/// Fetches prices from the mirror if its checksum differs; whether they changed.
+///
+/// # Errors
+/// When the mirror cannot be read.
+pub async fn refresh_prices(config: &Config, book: &PriceBook) -> anyhow::Result<bool> {
+    let sender = HttpSender::new(settings::sender_settings(config)?)?;
+    let sender: Arc<dyn Sender> = Arc::new(sender);
+    price_update::refresh(book, &sender, &config.prices).await
 }

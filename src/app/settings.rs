@@ -79,6 +79,12 @@ pub(super) fn key_settings(config: &Config, calendar: LocalCalendar) -> KeySetti
     }
 }
 
+/// Zone of scheduled account tests.
+pub(super) fn schedule_zone(config: &Config) -> TimeZone {
+    let name = config.time.process_zone.as_deref().unwrap_or("Asia/Shanghai");
+    TimeZone::get(name).unwrap_or(TimeZone::UTC)
+}
+
 fn process_zone(config: &Config) -> TimeZone {
     let zone = config.time.process_zone.as_deref();
     zone.and_then(|name| TimeZone::get(name).ok()).unwrap_or_else(TimeZone::system)

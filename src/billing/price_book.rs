@@ -80,6 +80,16 @@ impl PriceBook {
         modified(&self.file).is_none_or(|at| at.elapsed().is_ok_and(|elapsed| elapsed > age))
     }
 
+    /// Where the file is, or would be.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// How long ago the file was written; `None` without one.
+    pub fn age(&self) -> Option<Duration> {
+        modified(&self.file)?.elapsed().ok()
+    }
+
     /// Checksum of the file: the one noted beside it when it was fetched, else computed; `None` without
     /// a file.
     pub fn checksum(&self) -> Option<String> {

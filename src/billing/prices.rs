@@ -184,7 +184,11 @@ fn without_region(model: &str) -> &str {
 }
 
 fn price_of(fields: &Map<String, Value>) -> Price {
-    let price = |name: &str| fields.get(name).and_then(Value::as_f64);
+    // Prices written as text count, too.
+    let price = |name: &str| match fields.get(name)? {
+        Value::String(text) => text.trim().parse::<f64>().ok().filter(|usd| usd.is_finite()),
+        other => other.as_f64(),
+    };
     Price {
         provider: fields.get("litellm_provider").and_then(Value::as_str).map(str::to_owned),
         input: price("input_cost_per_token"),

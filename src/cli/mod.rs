@@ -12,6 +12,7 @@ mod jobs;
 mod keys;
 mod notify;
 mod output;
+mod prices;
 mod progress;
 mod replay;
 mod rollout;
@@ -177,6 +178,9 @@ enum Command {
     /// Show the background jobs and what they did last, or run one now.
     #[command(subcommand)]
     Jobs(jobs::Action),
+    /// Show where prices come from and what a model costs, or fetch them now.
+    #[command(subcommand)]
+    Prices(prices::Action),
 }
 
 /// Runs the command line of this process.
@@ -217,6 +221,7 @@ fn perform(command: Command, dir: &Path, output: &Output) -> u8 {
         Command::Keys(arguments) => return coded(keys::run(dir, arguments, output), output),
         Command::Explain { id } => explain::run(dir, &id, output),
         Command::Jobs(action) => jobs::run(dir, action, output),
+        Command::Prices(action) => prices::run(dir, &action, output),
         Command::Setup => setup::run(dir, output),
         Command::Serve => Config::read(dir).map_err(Into::into).and_then(serve::run),
         Command::Demo(arguments) => demo::run(dir, &arguments, output),

@@ -17,6 +17,8 @@ pub struct ServiceConfig {
     /// `CRS_CACHE_MS` (50, at most 1000): how long a key, the account pool and the relay settings are
     /// used before they are read again.
     pub cache_window: Duration,
+    /// `ACCOUNT_TEST_SCHEDULER_ENABLED` (true): accounts are tried on their schedules.
+    pub account_tests: bool,
     /// `CRS_OUTAGE_GRACE_SECONDS` (60): during a Redis outage, keys seen this recently keep working.
     pub outage_grace: Duration,
 }
@@ -40,6 +42,7 @@ impl ServiceConfig {
             data_dir: PathBuf::from(reader.text("CRS_DATA_DIR", "data")),
             flush_window: window("CRS_FLUSH_WINDOW_MS", 50)?,
             cache_window: window("CRS_CACHE_MS", 50)?,
+            account_tests: reader.is_not_false("ACCOUNT_TEST_SCHEDULER_ENABLED"),
             outage_grace: Duration::from_secs(reader.seconds("CRS_OUTAGE_GRACE_SECONDS", 60)?),
         })
     }

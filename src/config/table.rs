@@ -141,6 +141,11 @@ pub const SETTINGS: &[Setting] = &[
         "A concurrency slot is given back after this long.",
     ),
     legacy(
+        "ACCOUNT_TEST_SCHEDULER_ENABLED",
+        "true",
+        "`false`: accounts are not tried on the schedules that the console sets.",
+    ),
+    legacy(
         "CLEAR_CONCURRENCY_QUEUES_ON_STARTUP",
         "true",
         "Wait-queue counters that would never expire are removed at start; `false`: they are kept.",

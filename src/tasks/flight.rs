@@ -72,7 +72,7 @@ impl Jobs {
         {
             Flight::Lately
         } else {
-            let last = self.recorded(job, &lock).await;
+            let last = self.recorded(job, trigger, &lock).await;
             self.note(job, &last).await?;
             Flight::Ran(last)
         };
@@ -80,7 +80,7 @@ impl Jobs {
         Ok(flight)
     }
 
-    async fn recorded(&self, job: &Job, lock: &Lock) -> Last {
+    async fn recorded(&self, job: &Job, trigger: Trigger, lock: &Lock) -> Last {
         let (started, at_ms) = (Instant::now(), self.now_ms());
         let renewing = async {
             loop {
@@ -91,7 +91,7 @@ impl Jobs {
             }
         };
         let outcome: Done = tokio::select! {
-            outcome = self.work(job) => outcome,
+            outcome = self.work(job, trigger) => outcome,
             () = renewing => Ok(None),
         };
         let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -5,9 +5,11 @@
 //! both at once do no harm; which run beside it says the table. They call services, never `api`; who starts
 //! them also stops them.
 
+mod account_tests;
 mod cleanup;
 mod cost_init;
 mod cost_rank;
+mod cron;
 mod flight;
 mod key_index;
 mod leftovers;
@@ -30,6 +32,9 @@ use compat::{
     store::{Batch, Cmd, Reply, Store, StoreError, scan_keys},
 };
 
+use jiff::tz::TimeZone;
+
+pub use account_tests::AccountTester;
 pub use flight::{Flight, Last, Trigger, last_runs};
 pub use service::Duty;
 pub use table::{Beside, JOBS, Job, find};
@@ -49,6 +54,8 @@ pub struct JobParts {
     pub accounts: Accounts,
     /// Prices and rates.
     pub billing: Arc<Billing>,
+    /// Tries accounts on a schedule; without one no account is tried.
+    pub tester: Option<Arc<dyn AccountTester>>,
     /// Where operators hear of what jobs did.
     pub notifier: Option<Notifier>,
     /// Time.
@@ -72,6 +79,10 @@ pub struct JobSettings {
     pub metrics_window_minutes: i64,
     /// `CLEAR_CONCURRENCY_QUEUES_ON_STARTUP`.
     pub clear_queues_at_start: bool,
+    /// `ACCOUNT_TEST_SCHEDULER_ENABLED`.
+    pub account_tests: bool,
+    /// Zone of the accounts' schedules (`TZ`, else Asia/Shanghai).
+    pub schedule_zone: TimeZone,
 }
 
 /// The jobs of this process. Cheap to clone.
@@ -95,7 +106,7 @@ impl Jobs {
     }
 
     /// Does the work of one job, whatever else is going on.
-    async fn work(&self, job: &Job) -> Done {
+    async fn work(&self, job: &Job, trigger: Trigger) -> Done {
         match job.name {
             "migrate" => self.migrate().await,
             "sessions" => self.remove_forged_sessions().await,
@@ -111,6 +122,7 @@ impl Jobs {
             "leases" => self.purge_leases().await,
             "queue-locks" => self.remove_orphan_locks().await,
             "leftovers" => self.remove_leftovers().await,
+            table::ACCOUNT_TESTS => self.test_accounts(trigger).await,
             other => anyhow::bail!("no job is named {other}"),
         }
     }

@@ -12,7 +12,7 @@ use thiserror::Error;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
-    billing::Billing,
+    billing::{Billing, PriceBook},
     config::PricesConfig,
     domain::HeaderList,
     upstream::{SendError, Sender, UpstreamRequest},
@@ -51,38 +51,50 @@ pub async fn keep_updated(billing: &Billing, sender: &Arc<dyn Sender>, mirror: &
         if aged_at.is_none_or(|at| at.elapsed() >= AGE_INTERVAL) {
             aged_at = Some(Instant::now());
             if billing.price_book().is_outdated(AGE_INTERVAL) {
-                report(download(billing, sender, mirror).await);
+                report(download(billing.price_book(), sender, mirror).await);
             }
         }
-        report(compare(billing, sender, mirror).await);
+        report(compare(billing.price_book(), sender, mirror).await.map(drop));
         sleep(CHECKSUM_INTERVAL).await;
     }
 }
 
-/// Fetches the file when the mirror's checksum is another than ours.
-async fn compare(
-    billing: &Billing,
+/// Fetches the file now if the mirror's checksum is another than ours; whether it did.
+///
+/// # Errors
+/// When the mirror cannot be read or what it has is no price file.
+pub async fn refresh(
+    book: &PriceBook,
     sender: &Arc<dyn Sender>,
     mirror: &PricesConfig,
-) -> Result<(), FetchError> {
+) -> anyhow::Result<bool> {
+    Ok(compare(book, sender, mirror).await?)
+}
+
+/// Fetches the file when the mirror's checksum is another than ours; whether it did.
+async fn compare(
+    book: &PriceBook,
+    sender: &Arc<dyn Sender>,
+    mirror: &PricesConfig,
+) -> Result<bool, FetchError> {
     let text = fetch(sender, &mirror.hash_url).await?;
     let text = String::from_utf8_lossy(&text);
     let Some(theirs) = text.split_whitespace().next() else {
         return Err(FetchError::Content("empty checksum".into()));
     };
-    if billing.price_book().checksum().as_deref() == Some(theirs) {
-        return Ok(());
+    if book.checksum().as_deref() == Some(theirs) {
+        return Ok(false);
     }
-    download(billing, sender, mirror).await
+    download(book, sender, mirror).await.map(|()| true)
 }
 
 async fn download(
-    billing: &Billing,
+    book: &PriceBook,
     sender: &Arc<dyn Sender>,
     mirror: &PricesConfig,
 ) -> Result<(), FetchError> {
     let content = fetch(sender, &mirror.json_url).await?;
-    let installed = billing.price_book().install(&content);
+    let installed = book.install(&content);
     installed.map_err(|error| FetchError::Content(error.to_string()))
 }
 
@@ -143,10 +155,7 @@ mod tests {
     use sha2::{Digest, Sha256};
 
     use super::*;
-    use crate::{
-        billing::PriceBook,
-        upstream::{SendErrorKind, UpstreamResponse},
-    };
+    use crate::upstream::{SendErrorKind, UpstreamResponse};
 
     /// Answers by URL; unknown ones fail.
     #[derive(Default)]
@@ -198,14 +207,14 @@ mod tests {
         let config = mirror_config();
         let mirror = Arc::new(Mirror::default());
         let sender: Arc<dyn Sender> = mirror.clone();
-        assert!(compare(&billing, &sender, &config).await.is_err());
+        assert!(compare(billing.price_book(), &sender, &config).await.is_err());
         assert_eq!(billing.prices().len(), 222, "the built-in table stays");
 
         let checksum = hex::encode(Sha256::digest(PRICES));
         mirror.0.lock().insert(config.json_url.clone(), PRICES.into());
         mirror.0.lock().insert(config.hash_url.clone(), format!("{checksum}  p.json\n"));
         assert!(billing.price_book().is_outdated(AGE_INTERVAL));
-        compare(&billing, &sender, &config).await.unwrap();
+        compare(billing.price_book(), &sender, &config).await.unwrap();
         assert_eq!(billing.prices().find("new-model").unwrap().input, Some(0.5));
         assert!(!billing.price_book().is_outdated(AGE_INTERVAL));
         let file = fs::read_to_string(dir.join("data/model_pricing.json")).unwrap();
@@ -215,9 +224,9 @@ mod tests {
 
         // Nothing is fetched while the checksums agree, and nonsense is not installed.
         mirror.0.lock().insert(config.json_url.clone(), "[]".into());
-        compare(&billing, &sender, &config).await.unwrap();
+        compare(billing.price_book(), &sender, &config).await.unwrap();
         mirror.0.lock().insert(config.hash_url.clone(), "other".into());
-        assert!(compare(&billing, &sender, &config).await.is_err());
+        assert!(compare(billing.price_book(), &sender, &config).await.is_err());
         assert_eq!(billing.prices().len(), 1);
         fs::remove_dir_all(dir).unwrap();
     }

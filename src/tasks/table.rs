@@ -38,6 +38,9 @@ pub enum Beside {
     Alone,
 }
 
+/// Name of the job that tries accounts.
+pub(super) const ACCOUNT_TESTS: &str = "account-test";
+
 const MINUTE: u64 = 60;
 const HOUR: u64 = 3600;
 
@@ -54,7 +57,7 @@ const fn upkeep(name: &'static str, does: &'static str, every: Every, at_start: 
 }
 
 /// Every job; those at start run in this order.
-pub const JOBS: [Job; 14] = [
+pub const JOBS: [Job; 15] = [
     at_start("migrate", "brings data of older versions up to date"),
     at_start("sessions", "removes administrators' sessions that no login made"),
     at_start("cost-init", "computes costs that are missing from the tokens counted"),
@@ -84,6 +87,13 @@ pub const JOBS: [Job; 14] = [
         Every::Seconds(MINUTE),
         false,
     ),
+    Job {
+        name: ACCOUNT_TESTS,
+        does: "tries the accounts whose scheduled test is due",
+        every: Every::Seconds(MINUTE),
+        at_start: false,
+        beside: Beside::Alone,
+    },
 ];
 
 /// The job of that name.

@@ -3,8 +3,8 @@ use serde_json::Value;
 
 use super::*;
 
-/// Optional extra vectors in the same layout, e.g. freshly computed by a legacy service: a file named by
-/// `CRS_COST_VECTORS`.
+/// Optional extra vectors in the same layout, e.g. freshly computed by a legacy service: files named by
+/// `CRS_COST_VECTORS`, with commas between. `prices` in one names the price file that they go by.
 const EXTRA: &str = "CRS_COST_VECTORS";
 
 fn usage_of(vector: &Value) -> (Usage<'_>, &str) {
@@ -75,8 +75,15 @@ fn legacy_vectors_are_met_to_the_last_bit() {
 #[test]
 fn extra_vectors_are_met_when_given() {
     let Ok(file) = std::env::var(EXTRA) else { return };
-    let text = std::fs::read_to_string(file).unwrap();
-    assert!(check(&PriceTable::built_in(), &serde_json::from_str(&text).unwrap()) > 0);
+    for file in file.split(',') {
+        let text = std::fs::read_to_string(file).unwrap();
+        let vectors: Value = serde_json::from_str(&text).unwrap();
+        let prices = match vectors["prices"].as_str() {
+            Some(path) => PriceTable::from_json(&std::fs::read_to_string(path).unwrap()).unwrap(),
+            None => PriceTable::built_in(),
+        };
+        assert!(check(&prices, &vectors) > 0);
+    }
 }
 
 #[test]
