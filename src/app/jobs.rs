@@ -4,12 +4,10 @@ use std::sync::Arc;
 
 use compat::{
     clock::Clock,
-    pool::Kind,
     store::{RedisConfig, RedisStores, Store},
     usage::{Books, ScratchBooks},
 };
 use futures_util::future::BoxFuture;
-use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -61,14 +59,7 @@ impl AccountTester for Tester {
         Box::pin(async move {
             let opened = Administration::open(&self.0).await;
             let administration = opened.map_err(|error| format!("{error:#}"))?;
-            let mut outcome = Ok(());
-            let mut note = |event: Value| {
-                if event["type"] == "error" {
-                    let text = event["error"].as_str().map(str::to_owned);
-                    outcome = Err(text.unwrap_or_else(|| event["error"].to_string()));
-                }
-            };
-            administration.accounts.probe(Kind::Official, id, Some(model), &mut note).await;
+            let outcome = administration.accounts.test_official(id, model).await;
             administration.close().await;
             outcome
         })

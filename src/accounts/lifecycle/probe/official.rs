@@ -30,7 +30,33 @@ impl AccountAdmin {
         }
     }
 
-    async fn try_official(&self, id: &str, model: &str, told: Told<'_>) -> Result<(), Failure> {
+    /// A test on a schedule: nobody looks on, and only whether it passed is of interest.
+    ///
+    /// # Errors
+    /// Why it did not, in the legacy service's words.
+    pub async fn test_official(&self, id: &str, model: &str) -> Result<(), String> {
+        let mut fault = None;
+        let mut note = |event: Value| {
+            if event["type"] == "error" {
+                let text = event["error"].as_str().map(str::to_owned);
+                fault = Some(text.unwrap_or_else(|| event["error"].to_string()));
+            }
+        };
+        match self.try_official(id, model, &mut note).await {
+            Ok(Some(text)) => Err(text),
+            Ok(None) => fault.map_or(Ok(()), Err),
+            Err(Failure::Fault(text)) => Err(text),
+            Err(Failure::Declined(declined)) => Err(declined.to_string()),
+        }
+    }
+
+    /// Tries it; gives what a schedule notes when the vendor refused or could not be reached.
+    async fn try_official(
+        &self,
+        id: &str,
+        model: &str,
+        told: Told<'_>,
+    ) -> Result<Option<String>, Failure> {
         let fields = self.fields(Kind::Official, id).await?;
         let fields = fields.ok_or_else(|| Failure::fault("Account not found"))?;
         let entry = Self::entry(Kind::Official, id, fields);
@@ -70,10 +96,17 @@ impl AccountAdmin {
             Ok(response) if response.status == 200 => {
                 self.tell_answer(&entry, model, response, told).await;
             }
-            Ok(response) => self.tell_refusal(&entry, model, response, told).await?,
-            Err(error) => told(broken(&error, &iso(self.now_ms()))),
+            Ok(response) => {
+                let status = response.status;
+                self.tell_refusal(&entry, model, response, told).await?;
+                return Ok(Some(format!("Claude API error: {status}")));
+            }
+            Err(error) => {
+                told(broken(&error, &iso(self.now_ms())));
+                return Ok(Some(error.message));
+            }
         }
-        Ok(())
+        Ok(None)
     }
 
     /// The User-Agent that accounts may share.
