@@ -51,7 +51,7 @@ pub use security::SecurityConfig;
 pub use server::{LEGACY_VERSION, ServerConfig};
 pub use service::ServiceConfig;
 pub use sidecar::{LegacyUrl, SidecarConfig};
-pub use source::{Environment, Source};
+pub use source::{Environment, Source, file_in};
 pub use sticky::StickyConfig;
 pub use time::TimeConfig;
 pub use upstream::UpstreamConfig;

@@ -28,12 +28,20 @@ impl Environment {
     /// When the file exists and cannot be read. Going on with defaults would serve with the wrong
     /// encryption key.
     pub fn read(dir: &Path) -> Result<Self, ConfigError> {
-        let path: PathBuf = dir.join(".env");
-        match fs::read(&path) {
-            Ok(bytes) => Ok(Self { file: env_file::parse(&String::from_utf8_lossy(&bytes)) }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(error) => Err(ConfigError::Unreadable { path: path.display().to_string(), error }),
-        }
+        Ok(Self { file: file_in(dir)? })
+    }
+}
+
+/// What `.env` in `dir` says, whatever the environment says; a missing file says nothing.
+///
+/// # Errors
+/// When the file exists and cannot be read.
+pub fn file_in(dir: &Path) -> Result<HashMap<String, String>, ConfigError> {
+    let path: PathBuf = dir.join(".env");
+    match fs::read(&path) {
+        Ok(bytes) => Ok(env_file::parse(&String::from_utf8_lossy(&bytes))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(HashMap::new()),
+        Err(error) => Err(ConfigError::Unreadable { path: path.display().to_string(), error }),
     }
 }
 

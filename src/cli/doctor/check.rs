@@ -41,6 +41,16 @@ pub enum Check {
     OtherId,
     /// A value cannot be read at all.
     Unreadable,
+    /// Nobody answers where the Node service should.
+    NodeUnreachable,
+    /// The Node service works on another database.
+    OtherRedis,
+    /// The Node service encrypts with another key.
+    OtherKey,
+    /// Something that is not crs listens on its port.
+    PortTaken,
+    /// The tap's socket cannot be made.
+    TapPath,
     /// A record points to something that does not exist.
     Dangling,
     /// Group membership is not stored on both sides.
@@ -65,6 +75,14 @@ pub enum Check {
     Setting,
     /// `config/config.js` could not be evaluated.
     SettingsFailed,
+    /// What answers at `CRS_LEGACY_URL` is crs.
+    NotNode,
+    /// The Node service does not believe `X-Forwarded-For`.
+    TrustProxy,
+    /// The Node service was started without the tap.
+    TapNotLoaded,
+    /// No tap is connected to the running crs.
+    TapAlone,
     /// `config/config.js` was not compared.
     SettingsUnread,
     /// The key indexes are not marked complete.
@@ -77,6 +95,10 @@ pub enum Check {
     DeletedLookup,
     /// A platform that is to be notified but cannot.
     Receiver,
+    /// Clients can reach the Node service past crs.
+    NodeOpen,
+    /// The Node service's own settings cannot be seen from here.
+    NodeUnseen,
 }
 
 impl Check {
@@ -91,6 +113,11 @@ impl Check {
         Self::NoLookup,
         Self::OtherId,
         Self::Unreadable,
+        Self::NodeUnreachable,
+        Self::OtherRedis,
+        Self::OtherKey,
+        Self::PortTaken,
+        Self::TapPath,
         Self::Dangling,
         Self::HalfMember,
         Self::OddField,
@@ -103,12 +130,18 @@ impl Check {
         Self::UnknownKey,
         Self::Setting,
         Self::SettingsFailed,
+        Self::NotNode,
+        Self::TrustProxy,
+        Self::TapNotLoaded,
+        Self::TapAlone,
         Self::SettingsUnread,
         Self::IndexesNotReady,
         Self::LeftOver,
         Self::Obsolete,
         Self::DeletedLookup,
         Self::Receiver,
+        Self::NodeOpen,
+        Self::NodeUnseen,
     ];
 
     /// Name for machines; never changes.
@@ -179,6 +212,36 @@ impl Check {
             Self::Unreadable => {
                 ("unreadable", Error, "the value cannot be read", "Mend or delete the key.")
             }
+            Self::NodeUnreachable => (
+                "node-unreachable",
+                Error,
+                "the Node service does not answer at CRS_LEGACY_URL",
+                "Start it with PORT (and HOST) in its own environment as CRS_LEGACY_URL has them, or correct CRS_LEGACY_URL.",
+            ),
+            Self::OtherRedis => (
+                "other-redis",
+                Error,
+                "the Node process works on another Redis than this .env names",
+                "Give both the same REDIS_HOST, REDIS_PORT and REDIS_DB.",
+            ),
+            Self::OtherKey => (
+                "other-key",
+                Error,
+                "the Node process has another ENCRYPTION_KEY than crs",
+                "Give both the ENCRYPTION_KEY that the data was written with, and restart the one that had another.",
+            ),
+            Self::PortTaken => (
+                "port-taken",
+                Error,
+                "crs cannot listen: something else answers on its HOST and PORT",
+                "Give the Node service another PORT in its own environment, or end what listens there.",
+            ),
+            Self::TapPath => (
+                "tap-path",
+                Error,
+                "the path of the tap's socket is longer than the 107 bytes that a socket may have",
+                "Set CRS_TAP_SOCKET to a shorter one, for crs and for the Node service.",
+            ),
             Self::Dangling => (
                 "dangling",
                 Warning,
@@ -248,6 +311,30 @@ impl Check {
                 "config/config.js could not be evaluated",
                 "Mend it, or compare it with .env by hand.",
             ),
+            Self::NotNode => (
+                "not-node",
+                Warning,
+                "what answers at CRS_LEGACY_URL is crs, not the Node service",
+                "Set CRS_LEGACY_URL to where the Node service listens.",
+            ),
+            Self::TrustProxy => (
+                "trust-proxy",
+                Warning,
+                "the Node process does not have TRUST_PROXY=true, so it takes all clients for one: crs",
+                "Set TRUST_PROXY=true in the Node service's own environment (not in the .env that both read) and restart it.",
+            ),
+            Self::TapNotLoaded => (
+                "tap-not-loaded",
+                Warning,
+                "the Node process was started without the tap, so what it does cannot be compared in full",
+                "Set NODE_OPTIONS=\"--require /path/to/tap.cjs\" in the Node service's own environment and restart it (legacy-node/README.md).",
+            ),
+            Self::TapAlone => (
+                "tap-alone",
+                Warning,
+                "the running crs has no tap connected",
+                "Load tap.cjs into the Node service (legacy-node/README.md). When it is: both must have the same CRS_TAP_SOCKET and run as the same user; CRS_TAP_DEBUG=1 makes the tap say what fails.",
+            ),
             Self::SettingsUnread => {
                 ("settings-unread", Note, "config/config.js was not compared", "")
             }
@@ -275,6 +362,18 @@ impl Check {
                 Warning,
                 "a notification platform cannot work as it is set up",
                 "Mend or switch it off in the console; `crs notify test` tries it.",
+            ),
+            Self::NodeOpen => (
+                "node-open",
+                Note,
+                "the Node process listens on other addresses than 127.0.0.1, so clients may go past crs",
+                "Set HOST=127.0.0.1 in its own environment, unless it is reached from another machine or container.",
+            ),
+            Self::NodeUnseen => (
+                "node-unseen",
+                Note,
+                "the Node process cannot be seen from here (another machine, container or user)",
+                "Check there: the same REDIS_* and ENCRYPTION_KEY as here, TRUST_PROXY=true, the tap in NODE_OPTIONS.",
             ),
         }
     }

@@ -3,10 +3,12 @@
 //! Walks the database with cursors and pipelines, so that the service beside it keeps its speed. It
 //! sends no command that writes. Secrets are tried, never shown.
 
+mod beside;
 mod census;
 mod check;
 mod indexes;
 mod notices;
+mod process;
 mod reading;
 mod records;
 mod references;
@@ -33,6 +35,7 @@ use super::{
     progress::{self, Progress},
 };
 use crate::config::Config;
+use beside::Beside;
 use census::Census;
 #[cfg(test)]
 use check::Check;
@@ -98,6 +101,7 @@ pub async fn run(
         secrets,
         findings: findings.into_sorted(),
         settings,
+        beside: None,
     })
 }
 
@@ -121,7 +125,7 @@ fn audit(dir: &Path, output: &Output) -> anyhow::Result<DoctorReport> {
     let redis = RedisConfig {
         host: config.redis.host.clone(),
         port: config.redis.port,
-        password: config.redis.password.map(|own| own.expose().to_owned()).unwrap_or_default(),
+        password: config.redis.password.as_ref().map_or("", |own| own.expose()).to_owned(),
         db: i64::from(config.redis.db),
         tls: config.redis.tls,
         // An audit may wait longer than a client.
@@ -133,7 +137,12 @@ fn audit(dir: &Path, output: &Output) -> anyhow::Result<DoctorReport> {
         let settings = SettingsReport::read(&dir, &*source).await;
         let store = RedisStore::open(&redis)?;
         let progress = Progress::new(output.is_terminal());
-        run(&store, &vault, settings, DoctorOptions::default(), progress).await
+        let options = DoctorOptions::default();
+        let mut report = run(&store, &vault, settings, options, progress).await?;
+        let mut findings = Findings::new(options.examples);
+        report.beside = Beside::look(&config, &dir, &mut findings).await;
+        report.add(findings);
+        Ok::<_, StoreError>(report)
     });
     let report =
         report.map_err(|error| anyhow!(error)).with_context(|| format!("cannot audit {place}"))?;

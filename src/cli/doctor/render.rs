@@ -36,6 +36,9 @@ pub(super) fn render(report: &DoctorReport, place: &str) -> String {
     });
     wrapped(&mut page, "secrets", &secrets.collect::<Vec<_>>());
     settings(&mut page, &report.settings);
+    if let Some(beside) = &report.beside {
+        let _ = writeln!(page, "{}", beside.text());
+    }
     for (severity, title) in
         [(Severity::Error, "Errors"), (Severity::Warning, "Warnings"), (Severity::Note, "Notes")]
     {
@@ -71,6 +74,10 @@ pub(super) fn manual() -> String {
          `config/config.js` is evaluated by `node`, when that is installed; each value that differs \
          from what crs would use is listed with the line for `.env`, or with the reason why it cannot \
          be carried over.\n\n\
+         With `CRS_LEGACY_URL` set, the Node service there is asked for its health, and the running crs \
+         whether the tap is connected. Where the Node process can be seen (same machine, same user or root), \
+         its environment and `.env` are compared with what crs would use: the same Redis and ENCRYPTION_KEY, \
+         TRUST_PROXY, NODE_OPTIONS, HOST.\n\n\
          | check | weight | meaning | remedy |\n|---|---|---|---|\n",
     );
     for check in Check::ALL {

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use serde_json::{Value, json};
 
 use super::{
+    beside::Beside,
     check::{Check, Severity},
     settings::SettingsReport,
 };
@@ -30,6 +31,8 @@ pub struct DoctorReport {
     pub findings: Vec<Finding>,
     /// What `config/config.js` says.
     pub settings: SettingsReport,
+    /// The Node service behind a sidecar, when there is one.
+    pub beside: Option<Beside>,
 }
 
 /// How the stored secrets of one kind of account read.
@@ -57,6 +60,12 @@ pub struct Finding {
 }
 
 impl DoctorReport {
+    /// Takes in what else was found.
+    pub(super) fn add(&mut self, findings: Findings) {
+        self.findings.extend(findings.into_sorted());
+        self.findings.sort_by_key(|finding| (finding.check.severity(), finding.check));
+    }
+
     /// Number of findings of a weight.
     pub fn count(&self, severity: Severity) -> usize {
         self.findings.iter().filter(|finding| finding.check.severity() == severity).count()
@@ -91,6 +100,7 @@ impl DoctorReport {
             "secrets": secrets.collect::<serde_json::Map<_, _>>(),
             "findings": self.findings.iter().map(Finding::to_json).collect::<Vec<_>>(),
             "settings": self.settings.to_json(),
+            "beside": self.beside.as_ref().map(Beside::to_json),
         })
     }
 }

@@ -19,7 +19,7 @@ use tokio::runtime::Builder;
 use super::{Output, demo};
 use crate::config::Config;
 use service::ServiceHealth;
-pub(super) use service::ask;
+pub(super) use service::{ask, fetch};
 
 /// Longest that one Redis call may take here: a report is worth waiting for.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -116,6 +116,7 @@ impl Legacy {
             .env_remove("STANDIN_FAULTS")
             .env_remove("CRS_TAP")
             .env("HOST", "127.0.0.1")
+            .env("TRUST_PROXY", "true")
             .env("PORT", port.to_string())
             .env("REDIS_HOST", "127.0.0.1")
             .env("REDIS_PORT", redis_port.to_string())

@@ -98,6 +98,8 @@ impl<'a> Story<'a> {
             stage.base, stage.node_port
         ));
         stage.tapped().await?;
+        self.tale.done(&["doctor"]).await?;
+        self.tale.say("");
         let mut turns = messages(KEYS);
         turns.extend(of_kind(Kind::OtherModel, KEYS));
         let [node, crs] = self.send(&turns).await?.asked;
