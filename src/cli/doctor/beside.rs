@@ -126,7 +126,7 @@ impl Beside {
         }
         let options = node.get("NODE_OPTIONS").unwrap_or_default();
         // With a tap connected, it was loaded in some way.
-        if !options.contains("tap.cjs") && !self.taps.is_some_and(|taps| taps > 0) {
+        if !options.contains("tap.cjs") && self.taps.is_none_or(|taps| taps == 0) {
             findings.add(Check::TapNotLoaded, &*subject, "");
         }
         if node.open {
