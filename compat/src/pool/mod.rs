@@ -63,6 +63,9 @@ pub struct AccountPool {
 #[derive(Default)]
 struct State {
     current: Option<Arc<Snapshot>>,
+    /// The last one that covered all needs known then: `current` may lack a list that nobody demanded of
+    /// that read. For while Redis does not answer.
+    whole: Option<Arc<Snapshot>>,
     needs: HashMap<Need, Instant>,
     /// Own writes that a read in flight may have missed, oldest first.
     recent: VecDeque<(Instant, Kind, Arc<str>, Own)>,
@@ -108,16 +111,24 @@ impl AccountPool {
         }
         match self.read(needs).await {
             Ok(snapshot) => Ok(snapshot),
-            Err(error) => match self.current() {
-                Some(old)
-                    if old.started.elapsed() < Duration::from_secs(60) && old.covers(needs) =>
-                {
+            Err(error) => match self.kept(needs) {
+                Some(old) => {
                     tracing::warn!(%error, "accounts could not be read; using the last snapshot");
                     Ok(old)
                 }
-                _ => Err(error),
+                None => Err(error),
             },
         }
+    }
+
+    /// A snapshot of the last minute that covers the needs, the newest first.
+    fn kept(&self, needs: &[Need]) -> Option<Arc<Snapshot>> {
+        let state = self.state.lock();
+        let kept = [&state.current, &state.whole]
+            .into_iter()
+            .flatten()
+            .find(|old| old.started.elapsed() < Duration::from_secs(60) && old.covers(needs));
+        kept.cloned()
     }
 
     /// The last snapshot, however old.
@@ -127,7 +138,8 @@ impl AccountPool {
 
     /// Drops the last snapshot, so that the next request reads anew.
     pub fn invalidate(&self) {
-        self.state.lock().current = None;
+        let mut state = self.state.lock();
+        (state.current, state.whole) = (None, None);
     }
 
     /// Applies an own write to the kept snapshot and to a read in flight, ahead of Redis.
@@ -147,8 +159,10 @@ impl AccountPool {
         while state.recent.front().is_some_and(|(at, ..)| now.duration_since(*at) >= RECENT) {
             state.recent.pop_front();
         }
-        if let Some(current) = &state.current {
-            current.change(kind, id, &own);
+        let whole = state.whole.as_ref();
+        let other = whole.filter(|w| state.current.as_ref().is_none_or(|c| !Arc::ptr_eq(c, w)));
+        for kept in state.current.iter().chain(other) {
+            kept.change(kind, id, &own);
         }
         state.recent.push_back((now, kind, id.clone(), own));
     }
@@ -221,6 +235,9 @@ impl AccountPool {
             snapshot.change(*kind, id, own);
         }
         state.current = Some(snapshot.clone());
+        if snapshot.covers(&needs) {
+            state.whole = Some(snapshot.clone());
+        }
         Ok(snapshot)
     }
 }

@@ -206,3 +206,21 @@ async fn an_outage_is_bridged_with_the_last_snapshot() {
     assert_eq!(old.list(Kind::Official).len(), 1);
     assert!(bench.pool.snapshot(&[Need::Group("g".into())]).await.is_err());
 }
+
+#[tokio::test]
+async fn a_narrow_read_does_not_take_from_an_outage_what_was_known() {
+    let mut bench = bench();
+    bench.redis("SADD claude:account:index a").await;
+    bench.redis("HSET claude:account:a id a").await;
+    // The lists without accounts were looked for; nobody has marked them as empty yet.
+    bench.pool.snapshot(&LISTS).await.unwrap();
+    let narrow = bench.pool.snapshot(&LISTS[..1]).await.unwrap();
+    assert!(!narrow.covers(&LISTS));
+    let none = Patch::new().set("schedulable", "false");
+    bench.pool.apply(Kind::Official, &"a".into(), &none);
+    bench._redis.stop();
+    let old = bench.pool.snapshot(&LISTS).await.unwrap();
+    let official = old.list(Kind::Official);
+    assert_eq!(official.len(), 1);
+    assert_eq!(official[0].get("schedulable"), "false", "own writes are kept in it, too");
+}
