@@ -110,7 +110,16 @@ fn unreadable_text_is_kept_or_lost_by_service() {
         Service::Gemini,
     ];
     let loses = [Service::OpenAiResponses, Service::GeminiApi, Service::AzureOpenAi];
-    let foreign = Vault::new("another key of the same length ok").encrypt(Service::Common, PLAIN);
+    // One in 256 texts under another key happens to end like a padded one, and opens to rubbish.
+    let other = Vault::new("another key of the same length ok");
+    let opens = |text: &str| {
+        let mut services = keeps.iter().chain(&loses);
+        services.any(|service| vault.decrypt(*service, text).outcome == Outcome::Opened)
+    };
+    let foreign = std::iter::repeat_with(|| other.encrypt(Service::Common, PLAIN))
+        .take(50)
+        .find(|text| !opens(text))
+        .unwrap();
     let texts = [
         "sk-ant-api03-plain",
         "a:b",
