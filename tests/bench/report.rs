@@ -231,6 +231,12 @@ the bench, Redis and nginx its children; `crs` runs as in production, with full 
 trip is counted by delaying every answer of Redis by 20 ms and looking how much later the upstream
 request arrives. `cpu µs` is processor time of the service per request.
 
+Rows: `direct` asks the upstream itself, `nginx` is a bare proxy, `crs` the relay. `observe` is `crs` only
+forwarding, to the upstream. `node` is the Node service, `node-observe` the same behind `crs` in phase
+`observe`, `node-shadow` behind `crs` in phase `shadow` with the tap loaded and every request traced and done a
+second time (`CRS_SHADOW_DUTY_PERCENT=100`; ordinary is 10). All of it shares the machine's cores, so what the
+second runs take, Node lacks.
+
 To compare with the Node service, either let the bench start it in a copy of its folder
 (`LEGACY_DIR=/path/to/copy`), or start it yourself with
 `UPSTREAM_HOST_MAP='api.anthropic.com=http://127.0.0.1:9600' node --require tests/conform/redirect.cjs src/app.js` and pass
