@@ -8,6 +8,7 @@ use tokio::{io::AsyncWriteExt, net::TcpStream, time::Instant};
 
 use super::{
     http::{Framing, Head, Reader, encoded},
+    openai,
     scenario::Send,
     template::Run,
 };
@@ -42,8 +43,18 @@ pub fn prepare(run: &Run<'_>, send: &Send, port: u16) -> Result<Prepared> {
         return Ok(Prepared { head: wire.clone(), body: Vec::new(), chunk: None, is_head: false });
     }
     let path = send.path.as_deref().unwrap_or("/api/v1/messages");
-    let client = send.client.as_deref().unwrap_or(if path.contains("completions") {
+    let client = send.client.as_deref().unwrap_or(if path.starts_with("/azure/") {
+        if path.ends_with("/responses") || path.contains("completions") || path.contains("/embed") {
+            "openai"
+        } else {
+            "bare"
+        }
+    } else if path.contains("completions") {
         "chat"
+    } else if path.contains("/responses") {
+        "codex"
+    } else if path.contains("/images/") {
+        "openai"
     } else if path.contains("/messages") {
         "code"
     } else {
@@ -69,7 +80,7 @@ pub fn prepare(run: &Run<'_>, send: &Send, port: u16) -> Result<Prepared> {
             headers.insert(at, (name.clone(), value));
         }
     }
-    let mut body = body(run, send, client, method)?;
+    let mut body = body(run, send, client, method, path)?;
     if let Some(encoding) = &send.encoding {
         body = encoded(encoding, &body);
         headers.push(("Content-Encoding".to_owned(), encoding.clone()));
@@ -95,8 +106,10 @@ pub fn prepare(run: &Run<'_>, send: &Send, port: u16) -> Result<Prepared> {
 fn headers(run: &Run<'_>, send: &Send, client: &str) -> Vec<(String, String)> {
     let mut headers: Vec<(String, String)> = Vec::new();
     let mut put = |name: &str, value: &str| headers.push((name.to_owned(), value.to_owned()));
-    put("Accept", "application/json");
-    put("Content-Type", "application/json");
+    if client != "codex" {
+        put("Accept", "application/json");
+        put("Content-Type", "application/json");
+    }
     match client {
         "code" => {
             put("User-Agent", "claude-cli/2.0.14 (external, cli)");
@@ -117,12 +130,23 @@ fn headers(run: &Run<'_>, send: &Send, client: &str) -> Vec<(String, String)> {
             put("User-Agent", "Anthropic/Python 0.40.0");
             put("anthropic-version", "2023-06-01");
         }
+        "codex" => {
+            for (name, value) in openai::codex_headers(run) {
+                put(name, &value);
+            }
+        }
+        "openai" => {
+            for (name, value) in openai::SDK_HEADERS {
+                put(name, value);
+            }
+        }
         "chat" => put("User-Agent", "OpenAI/Python 1.50.0"),
         _ => put("User-Agent", "conform/1.0"),
     }
     if let Some(alias) = &send.key {
         let key = run.plain_key(alias);
-        let usual = if client == "chat" { "Authorization" } else { "x-api-key" };
+        let bearer = matches!(client, "chat" | "codex" | "openai");
+        let usual = if bearer { "Authorization" } else { "x-api-key" };
         let name = send.key_in.as_deref().unwrap_or(usual);
         let bearer = name.eq_ignore_ascii_case("authorization");
         put(name, &if bearer { format!("Bearer {key}") } else { key });
@@ -130,7 +154,7 @@ fn headers(run: &Run<'_>, send: &Send, client: &str) -> Vec<(String, String)> {
     headers
 }
 
-fn body(run: &Run<'_>, send: &Send, client: &str, method: &str) -> Result<Vec<u8>> {
+fn body(run: &Run<'_>, send: &Send, client: &str, method: &str, path: &str) -> Result<Vec<u8>> {
     if send.claim_length.is_some() {
         return Ok(Vec::new());
     }
@@ -145,7 +169,7 @@ fn body(run: &Run<'_>, send: &Send, client: &str, method: &str) -> Result<Vec<u8
         None if method == "GET" || method == "HEAD" || client == "bare" => {
             return Ok(send.body.as_ref().map(|b| b.to_string().into_bytes()).unwrap_or_default());
         }
-        None => usual_body(run, client),
+        None => usual_body(run, client, path),
     };
     if let Some(stream) = send.stream {
         body["stream"] = json!(stream);
@@ -161,7 +185,7 @@ fn body(run: &Run<'_>, send: &Send, client: &str, method: &str) -> Result<Vec<u8
     Ok(body.to_string().into_bytes())
 }
 
-fn usual_body(run: &Run<'_>, client: &str) -> Value {
+fn usual_body(run: &Run<'_>, client: &str, path: &str) -> Value {
     let model = "claude-sonnet-4-20250514";
     let user = json!([{ "role": "user", "content": "hi" }]);
     match client {
@@ -178,6 +202,8 @@ fn usual_body(run: &Run<'_>, client: &str) -> Value {
                 "metadata": { "user_id": format!("user_{device}_account__session_{session}") }
             })
         }
+        "codex" => openai::codex_body(run),
+        "openai" => openai::sdk_body(path),
         _ => json!({ "model": model, "max_tokens": 1024, "messages": user }),
     }
 }

@@ -96,7 +96,7 @@ async fn exchange(
         body.extend_from_slice(&chunk);
     }
     let (reply, index, round) = standin.choose(&head, &body, via);
-    let plan = Plan::of(&reply, &body, &target);
+    let plan = Plan::of(&reply, &head, &body);
     let next_round = standin.next_round();
     let ended = tokio::select! {
         ended = play(&plan, &mut respond) => ended,

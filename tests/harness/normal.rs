@@ -12,7 +12,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use sha1::Digest as _;
 
-use super::template::{Calendar, HOUR};
+use super::{
+    instructions,
+    template::{Calendar, HOUR},
+};
 
 /// One entry of the rules file.
 #[derive(Clone, Debug, Deserialize)]
@@ -152,7 +155,8 @@ impl<'a> Normal<'a> {
                 }
             }
         }
-        let mut text = self.named(text);
+        let hidden = instructions::hidden(text);
+        let mut text = self.named(hidden.as_deref().unwrap_or(text));
         for (rule, regex) in &self.rules.0 {
             if glob(&rule.at, path) {
                 text = regex.replace_all(&text, rule.with.as_str()).into_owned();

@@ -16,6 +16,7 @@ use super::{
     client::{self, Answer},
     http::Head,
     normal::{Normal, Rules},
+    openai::{AZURE_SALT, OPENAI_SALT, OPENAI_SECRETS, RESPONSES_SALT},
     operate::{self, Kept},
     redis::{Command, Reply, command},
     scenario::{Scenario, Send, Source, Step},
@@ -338,6 +339,9 @@ fn render(run: &Run<'_>, key: &str, field: &str, bytes: &[u8]) -> Value {
         }
         ("claude_console_account", "apiKey") => Some(CONSOLE_SALT),
         ("ccr_account", "apiKey") => Some(CCR_SALT),
+        ("openai", field) if OPENAI_SECRETS.contains(&field) => Some(OPENAI_SALT),
+        ("openai_responses_account", "apiKey") => Some(RESPONSES_SALT),
+        ("azure_openai", "apiKey") => Some(AZURE_SALT),
         _ => None,
     };
     if let Some(plain) = salt.and_then(|salt| run.vault.decrypt(salt, text)) {

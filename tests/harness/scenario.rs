@@ -33,13 +33,15 @@ pub struct Scenario {
     /// API keys by alias: fields that differ from a new key's. Default: one, `main`.
     #[serde(default)]
     pub keys: Option<Map<String, Value>>,
-    /// Accounts by alias: `type` and fields that differ from a new account's. Default: one, `a`.
+    /// Accounts by alias: `type` and fields that differ from a new account's. Types: `official` (default),
+    /// `console`, `ccr`, `bedrock`, `openai` (logged in with ChatGPT), `responses` (a provider of the
+    /// Responses API), `azure`. Left out: one official, `a`.
     #[serde(default)]
     pub accounts: Option<Map<String, Value>>,
-    /// Account groups by alias: `{name, members: [alias…]}`.
+    /// Account groups by alias: `{name, members: [alias…], platform}`.
     #[serde(default)]
     pub groups: Map<String, Value>,
-    /// Sticky session mappings: session hash to account alias.
+    /// Sticky session mappings: session hash (the session's name with Azure) to account alias.
     #[serde(default)]
     pub sticky: Map<String, Value>,
     /// Further Redis commands of the seed.
@@ -152,7 +154,8 @@ pub struct Send {
     /// Default `/api/v1/messages`.
     #[serde(default)]
     pub path: Option<String>,
-    /// Kind of client: `code` (default), `sdk`, `chat`, `bare`.
+    /// Kind of client: `code` (default), `sdk`, `chat`, `codex` (for `/responses`), `openai` (OpenAI's SDK),
+    /// `bare`.
     #[serde(default, rename = "as")]
     pub client: Option<String>,
     /// API key alias; `null` sends none.
@@ -232,8 +235,8 @@ pub struct Reply {
     /// Further headers; `null` removes a default one.
     #[serde(default)]
     pub headers: Map<String, Value>,
-    /// An assistant message, as JSON or SSE by the request's `stream`:
-    /// `text`, `model`, `usage`, `tool`, `thinking`, `stop_reason`.
+    /// An assistant message, as JSON or SSE by the request's `stream`, in the dialect of the host and path
+    /// that was asked: `text`, `model`, `usage`, `tool`, `thinking`, `stop_reason`.
     #[serde(default)]
     pub message: Option<Map<String, Value>>,
     #[serde(default)]

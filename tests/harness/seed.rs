@@ -6,13 +6,14 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
 
 use super::{
+    openai::{self, AZURE_SALT, OPENAI_SALT, OPENAI_SECRETS, RESPONSES_SALT},
     redis::{Command, command},
     scenario::Scenario,
     template::{Run, derived_hex},
 };
 
 /// Long past in every run, so that it is never taken for a moment of the run.
-const CREATED: &str = "2024-01-02T03:04:05.678Z";
+pub const CREATED: &str = "2024-01-02T03:04:05.678Z";
 
 /// Local ports of the scripted proxies.
 #[derive(Clone, Copy, Debug)]
@@ -46,22 +47,31 @@ pub fn commands(run: &Run<'_>, scenario: &Scenario, ports: ProxyPorts) -> Result
         account(run, alias, fields, ports, &mut out)?;
     }
     for (alias, group) in &scenario.groups {
-        self::group(run, alias, group, &mut out)?;
+        self::group(run, alias, group, accounts, &mut out)?;
     }
     for (hash, alias) in &scenario.sticky {
         let alias = alias.as_str().context("sticky maps a hash to an account alias")?;
         let kind = accounts.get(alias).map_or("official", kind_of);
-        let kind = match kind {
-            "official" => "claude-official",
-            "console" => "claude-console",
-            other => other,
-        };
-        let stored = json!({ "accountId": run.account_id(alias), "accountType": kind });
-        let name = format!("unified_claude_session_mapping:{hash}");
-        out.push(command(["SETEX", &name, "1800", &stored.to_string()]));
+        out.push(sticky(hash, &run.account_id(alias), kind));
     }
     out.extend(scenario.redis.iter().map(command));
     Ok(out)
+}
+
+fn sticky(hash: &str, account: &str, kind: &str) -> Command {
+    if kind == "azure" {
+        let name = format!("azure_openai_session_account_mapping:{hash}");
+        return command(["SETEX", &name, "1800", account]);
+    }
+    let (family, kind) = match (kind, openai::account_type(kind)) {
+        (_, Some(kind)) => ("openai", kind),
+        ("official", _) => ("claude", "claude-official"),
+        ("console", _) => ("claude", "claude-console"),
+        (other, _) => ("claude", other),
+    };
+    let stored = json!({ "accountId": account, "accountType": kind });
+    let name = format!("unified_{family}_session_mapping:{hash}");
+    command(["SETEX", &name, "1800", &stored.to_string()])
 }
 
 fn key(run: &Run<'_>, alias: &str, changes: &Value, out: &mut Vec<Command>) -> Result<()> {
@@ -150,6 +160,30 @@ fn account(
             &["apiKey"][..],
             Some("shared_ccr_accounts"),
             ccr(run, alias, &id),
+        ),
+        "openai" => (
+            "openai:account:",
+            "openai:account:index",
+            OPENAI_SALT,
+            &OPENAI_SECRETS[..],
+            Some("shared_openai_accounts"),
+            openai::oauth(run, alias, &id),
+        ),
+        "responses" => (
+            "openai_responses_account:",
+            "openai_responses_account:index",
+            RESPONSES_SALT,
+            &["apiKey"][..],
+            Some("shared_openai_responses_accounts"),
+            openai::responses(run, alias, &id),
+        ),
+        "azure" => (
+            "azure_openai:account:",
+            "azure_openai:account:index",
+            AZURE_SALT,
+            &["apiKey"][..],
+            Some("shared_azure_openai_accounts"),
+            openai::azure(alias, &id),
         ),
         "bedrock" => return bedrock(run, alias, &id, &changes, out),
         other => bail!("unknown account type {other}"),
@@ -286,12 +320,23 @@ fn proxy_text(via: &Value, ports: ProxyPorts) -> Result<String> {
     Ok(proxy.to_string())
 }
 
-fn group(run: &Run<'_>, alias: &str, group: &Value, out: &mut Vec<Command>) -> Result<()> {
+/// The platform is that of the first member when none is named.
+fn group(
+    run: &Run<'_>,
+    alias: &str,
+    group: &Value,
+    accounts: &Map<String, Value>,
+    out: &mut Vec<Command>,
+) -> Result<()> {
     let id = run.group_id(alias);
+    let first = group.pointer("/members/0").and_then(Value::as_str).unwrap_or_default();
+    let first = accounts.get(first).map_or("official", kind_of);
+    let usual = if openai::account_type(first).is_some() { "openai" } else { "claude" };
+    let platform = group.get("platform").and_then(Value::as_str).unwrap_or(usual);
     let fallback = format!("group {alias}");
     let name = group.get("name").and_then(Value::as_str).unwrap_or(&fallback).to_owned();
     let fields = text_fields(&json!({
-        "id": id, "name": name, "platform": "claude", "description": "",
+        "id": id, "name": name, "platform": platform, "description": "",
         "createdAt": CREATED, "updatedAt": CREATED
     }));
     out.push(hset(&format!("account_group:{id}"), &fields));
@@ -299,7 +344,7 @@ fn group(run: &Run<'_>, alias: &str, group: &Value, out: &mut Vec<Command>) -> R
     for member in group.get("members").and_then(Value::as_array).into_iter().flatten() {
         let member = run.account_id(member.as_str().context("group members are aliases")?);
         out.push(command(["SADD", &format!("account_group_members:{id}"), &member]));
-        out.push(command(["SADD", &format!("account_groups_reverse:claude:{member}"), &id]));
+        out.push(command(["SADD", &format!("account_groups_reverse:{platform}:{member}"), &id]));
     }
     Ok(())
 }

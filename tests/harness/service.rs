@@ -135,6 +135,10 @@ impl Service {
                 command
             }
             Launch::Crs { binary } => {
+                let instructions = folder.join("codex-instructions.txt");
+                fs::write(&instructions, super::instructions::own())?;
+                let shown = instructions.display().to_string();
+                settings.entry("CRS_CODEX_INSTRUCTIONS_FILE".to_owned()).or_insert(shown);
                 let lines = settings.iter().map(|(name, value)| format!("{name}={value}\n"));
                 fs::write(folder.join(".env"), lines.collect::<String>())?;
                 fs::create_dir_all(folder.join("data"))?;

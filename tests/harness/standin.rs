@@ -20,6 +20,7 @@ use super::{
     aws, h2,
     http::{Framing, Head, Reader, encoded},
     message::{message_events, message_json},
+    responses::{self, Dialect},
     scenario::Reply,
 };
 
@@ -107,8 +108,7 @@ impl StandIn {
         while let Some(head) = reader.head().await? {
             let body = reader.body(Framing::of_request(&head)).await?;
             let (reply, index, round) = self.choose(&head, &body, via);
-            let target = head.first_line.split(' ').nth(1).unwrap_or_default();
-            let plan = Plan::of(&reply, &body, target);
+            let plan = Plan::of(&reply, &head, &body);
             let next_round = self.next_round.notified();
             let ended = tokio::select! {
                 ended = play(&plan, &mut write) => ended,
@@ -214,8 +214,11 @@ pub enum Piece {
 }
 
 impl Plan {
-    /// `target` decides how Bedrock is answered, whose requests do not say whether they stream.
-    pub fn of(reply: &Reply, request: &[u8], target: &str) -> Self {
+    /// Host and target decide in which dialect an ordinary message is told; Bedrock's requests do not say
+    /// in their body whether they stream.
+    pub fn of(reply: &Reply, head: &Head, request: &[u8]) -> Self {
+        let target = head.first_line.split(' ').nth(1).unwrap_or_default();
+        let dialect = Dialect::of(head.get("host").unwrap_or_default(), target);
         let mut request: Value = serde_json::from_slice(request).unwrap_or_default();
         let model = target.strip_prefix("/model/").and_then(|rest| rest.split_once('/'));
         let bedrock = model.is_some();
@@ -245,10 +248,18 @@ impl Plan {
             }
             "application/vnd.amazon.eventstream"
         } else if let (Some(message), true) = (message, streams) {
-            sse_pieces(&message_events(message, &request), reply.gap_ms, &mut pieces);
+            let events = match dialect {
+                Some(dialect) => responses::events(dialect, message, &request),
+                None => message_events(message, &request),
+            };
+            sse_pieces(&events, reply.gap_ms, &mut pieces);
             "text/event-stream; charset=utf-8"
         } else if let Some(message) = message {
-            pieces.push(Piece::Bytes(message_json(message, &request).to_string().into_bytes()));
+            let whole = match dialect {
+                Some(dialect) => responses::whole(dialect, message, &request),
+                None => message_json(message, &request),
+            };
+            pieces.push(Piece::Bytes(whole.to_string().into_bytes()));
             "application/json"
         } else if let Some(events) = &reply.sse {
             sse_pieces(events, reply.gap_ms, &mut pieces);

@@ -5,6 +5,7 @@
 //! | `${key:K}` `${keyid:K}` `${keyhash:K}` | plain API key, its record id, its lookup hash |
 //! | `${acc:A}` `${group:G}` `${uuid:X}` | ids derived from the scenario's name and the alias |
 //! | `${hex64:X}` | 64 hex digits derived the same way |
+//! | `${session}` `${sha256:text}` | the session that a Codex client names; a digest in hex, `session` that of the former |
 //! | `${iso:+60}` `${ms:-5}` `${s:+3600}` `${rfc:+60}` | now plus seconds, in four spellings |
 //! | `${day:-1}` `${utcday}` `${month}` `${hour}` `${minute}` `${week:1-0}` | calendar parts of keys |
 //! | `${resethour}` | Unix seconds of the next full hour but one |
@@ -158,6 +159,11 @@ impl Run<'_> {
             "acc" => self.account_id(argument),
             "group" => self.group_id(argument),
             "uuid" => derived_uuid(self.scenario, "uuid", argument),
+            "session" => super::openai::session(self),
+            "sha256" if argument == "session" => {
+                hex::encode(Sha256::digest(super::openai::session(self)))
+            }
+            "sha256" => hex::encode(Sha256::digest(argument)),
             "hex64" => derived_hex(self.scenario, "hex", argument),
             "iso" => self.iso(number()?),
             "ms" => (self.now_ms + number()? * 1000).to_string(),

@@ -17,12 +17,16 @@ use super::{
 };
 
 /// Vendor hosts that lead to the stand-in.
-pub const HOSTS: [&str; 7] = [
+pub const HOSTS: [&str; 11] = [
     "api.anthropic.com",
     "platform.claude.com",
     "claude.ai",
     "console.example.test",
     "ccr.example.test",
+    "chatgpt.com",
+    "auth.openai.com",
+    "responses.example.test",
+    "unit.openai.azure.com",
     "*.amazonaws.com",
     "*.amazonaws.com.cn",
 ];
