@@ -6,7 +6,6 @@ use anyhow::Context;
 use compat::{
     account_state::UsageCost,
     clock::{Clock, LocalCalendar},
-    crypto::Vault,
     keys::AccountKind,
     pool::{AccountPool, DayUsage},
     store::{RedisStore, Store},
@@ -62,7 +61,7 @@ impl Administration {
         let store: Arc<dyn Store> = Arc::new(store);
         let sender = Arc::new(HttpSender::new(settings::sender_settings(config)?)?);
         let clock = Clock::system();
-        let vault = Vault::new(config.security.encryption_key.expose());
+        let vault = settings::vault(&config.security);
         let calendar = LocalCalendar::new(i64::from(config.time.offset_hours));
         let (writes, writer) = WriteBehind::new(Arc::clone(&store));
         let tasks = TaskTracker::new();

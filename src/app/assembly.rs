@@ -6,7 +6,6 @@ use std::sync::Arc;
 use compat::{
     account_state::UsageCost,
     clock::{Clock, LocalCalendar},
-    crypto::Vault,
     pool::AccountPool,
     store::{RedisStores, Store},
     usage::Books,
@@ -77,7 +76,7 @@ pub(super) fn assemble(
     cut: CancellationToken,
 ) -> (AppState, Loops) {
     let Ports { hot, bulk, redis, sender, clock, books, prices, notifier } = ports;
-    let vault = Vault::new(config.security.encryption_key.expose());
+    let vault = settings::vault(&config.security);
     let calendar = LocalCalendar::new(i64::from(config.time.offset_hours));
     let (writes, writer) = WriteBehind::new(Arc::clone(&hot));
     let pool = Arc::new(AccountPool::new(Arc::clone(&hot), clock.clone(), calendar, vault.clone()));

@@ -66,7 +66,7 @@ impl Beside {
             store: Arc::clone(&store) as Arc<dyn Store>,
             rules: rules(data)?,
             shelf: shelf(data),
-            seals: Arc::new(Stored(Vault::new(config.security.encryption_key.expose()))),
+            seals: Arc::new(Stored(settings::vault(&config.security))),
             sealer,
             sample: SampleSettings { enabled: true, ..SampleSettings::default() },
             duty_percent: config.sidecar.shadow_duty_percent,
@@ -179,7 +179,7 @@ impl Again {
         let key_prefix = config.security.api_key_prefix.clone();
         Ok(Self {
             rules: rules(&config.service.data_dir)?,
-            stored: Stored(Vault::new(encryption_key.expose())),
+            stored: Stored(settings::vault(&config.security)),
             runs: SecondRuns::start(Arc::new(config), prices)?,
             encryption_key,
             key_prefix,

@@ -11,6 +11,7 @@ use anyhow::Context;
 use compat::{
     clock::{Clock, LocalCalendar},
     cooldown::CooldownTimes,
+    crypto::Vault,
     sticky::StickyTtl,
     store::Store,
     usage::{Ledger, LedgerConfig, UsageSettings},
@@ -19,7 +20,8 @@ use jiff::tz::TimeZone;
 
 use crate::{
     accounts::AccountRules,
-    config::{BedrockConfig, Config},
+    config::{BedrockConfig, Config, SecurityConfig},
+    domain::Secret,
     keys::{ClaudeCodeRules, KeySettings},
     notify::{Locale, Postman, refuses_link_local},
     platform::bedrock,
@@ -53,6 +55,12 @@ pub(super) fn open_ledger(config: &Config, store: Arc<dyn Store>) -> anyhow::Res
 
 fn journal_dir(data_dir: &Path) -> PathBuf {
     data_dir.join("crs").join("journal")
+}
+
+/// Stored secrets of this installation.
+pub fn vault(security: &SecurityConfig) -> Vault {
+    let salt = security.azure_salt.as_ref().map(Secret::expose);
+    Vault::with_azure_salt(security.encryption_key.expose(), salt)
 }
 
 /// How Redis is reached.

@@ -21,6 +21,8 @@ pub struct LimitsConfig {
     pub metrics_window_minutes: u64,
     /// `BILLING_EVENTS_ENABLED` (true): write `billing:events`.
     pub billing_events: bool,
+    /// `CRS_AZURE_EXACT_USAGE` (false): charge Azure's cached input once and read events of any size.
+    pub azure_exact_usage: bool,
     /// `CLEANUP_INTERVAL` (3600000 ms): how often expired data is swept.
     pub cleanup_interval: Duration,
 }
@@ -35,6 +37,7 @@ impl LimitsConfig {
             clear_queues_on_start: reader.is_not_false("CLEAR_CONCURRENCY_QUEUES_ON_STARTUP"),
             metrics_window_minutes: u64::from(window),
             billing_events: reader.is_not_false("BILLING_EVENTS_ENABLED"),
+            azure_exact_usage: reader.is_true("CRS_AZURE_EXACT_USAGE"),
             cleanup_interval: reader.millis("CLEANUP_INTERVAL", 3_600_000)?,
         })
     }

@@ -16,6 +16,9 @@ pub struct SecurityConfig {
     pub encryption_key: Secret,
     /// `JWT_SECRET` (a public placeholder). Nothing uses it; read so that status commands can tell.
     pub jwt_secret: Option<Secret>,
+    /// `CRS_AZURE_OPENAI_SALT` (unset): salt of the key that Azure secrets are under, where an edited
+    /// `config.js` names one (`security.azureOpenaiSalt`).
+    pub azure_salt: Option<Secret>,
     /// `ADMIN_SESSION_TIMEOUT` (86400000). Legacy quirk: milliseconds used as Redis seconds.
     pub admin_session_timeout: i64,
 }
@@ -26,6 +29,7 @@ impl SecurityConfig {
             api_key_prefix: reader.text("API_KEY_PREFIX", "cr_"),
             encryption_key: reader.text("ENCRYPTION_KEY", UNSET_ENCRYPTION_KEY).into(),
             jwt_secret: reader.optional("JWT_SECRET").map(Secret::from),
+            azure_salt: reader.optional("CRS_AZURE_OPENAI_SALT").map(Secret::from),
             admin_session_timeout: reader.int_or("ADMIN_SESSION_TIMEOUT", 86_400_000),
         }
     }

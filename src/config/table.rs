@@ -297,6 +297,16 @@ pub const SETTINGS: &[Setting] = &[
         "During a Redis outage, keys seen this recently keep working.",
     ),
     own(
+        "CRS_AZURE_OPENAI_SALT",
+        "",
+        "`security.azureOpenaiSalt` of an edited `config.js`, under which Azure keys are stored.",
+    ),
+    own(
+        "CRS_AZURE_EXACT_USAGE",
+        "false",
+        "`true`: Azure's cached input is charged once, and stream events of any size are read for their counts. Bills differ from the legacy service's, so only once it is gone.",
+    ),
+    own(
         "CRS_NOTIFY_ALLOW_LINK_LOCAL",
         "false",
         "`true`: notifications may go to link-local and cloud metadata addresses (docs/notifications.md).",

@@ -102,7 +102,7 @@ pub(super) fn with_model(body: &RequestBody, model: &str) -> Bytes {
 }
 
 /// The complete request of these own headers, as the legacy service's HTTP library spells and orders
-/// what it adds: credentials and betas after them, then length, codings, host and connection.
+/// what it adds, behind credentials and betas.
 pub(super) fn request(call: &Call<'_>, url: Url, own: HeaderList, body: Bytes) -> BuiltRequest {
     let mut headers = own;
     let key = call.account.api_key.expose();
@@ -114,14 +114,7 @@ pub(super) fn request(call: &Call<'_>, url: Url, own: HeaderList, body: Bytes) -
     if let Some(beta) = call.beta {
         headers.set("anthropic-beta", beta);
     }
-    headers.push("Content-Length", body.len().to_string());
-    headers.push("Accept-Encoding", "gzip, compress, deflate, br");
-    let host = url.host_str().unwrap_or_default();
-    headers.push("Host", url.port().map_or(host.to_owned(), |port| format!("{host}:{port}")));
-    if headers.get("connection").is_none() {
-        headers.push("Connection", if call.keep_alive { "keep-alive" } else { "close" });
-    }
-    BuiltRequest { url: url.into(), headers, body }
+    BuiltRequest::of_library(url, headers, body, call.keep_alive)
 }
 
 /// The headers that every request to a provider starts with.

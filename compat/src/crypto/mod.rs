@@ -127,6 +127,7 @@ pub struct Vault(Arc<Keys>);
 
 struct Keys {
     secret: String,
+    azure_salt: Option<String>,
     derived: [OnceLock<Key>; Service::ALL.len()],
     bedrock: OnceLock<Key>,
     old_claude: OnceLock<(Key, [u8; 16])>,
@@ -135,8 +136,15 @@ struct Keys {
 impl Vault {
     /// A vault for the `ENCRYPTION_KEY` of the operator's environment.
     pub fn new(encryption_key: &str) -> Self {
+        Self::with_azure_salt(encryption_key, None)
+    }
+
+    /// A vault for an installation that has a salt of its own for Azure's secrets
+    /// (`security.azureOpenaiSalt` of an edited `config.js`).
+    pub fn with_azure_salt(encryption_key: &str, azure_salt: Option<&str>) -> Self {
         Self(Arc::new(Keys {
             secret: encryption_key.to_owned(),
+            azure_salt: azure_salt.filter(|salt| !salt.is_empty()).map(str::to_owned),
             derived: Default::default(),
             bedrock: OnceLock::new(),
             old_claude: OnceLock::new(),
@@ -221,8 +229,9 @@ impl Vault {
     }
 
     fn key(&self, service: Service) -> &Key {
-        self.0.derived[service as usize]
-            .get_or_init(|| cipher::derive_scrypt(&self.0.secret, service.salt()))
+        let own = self.0.azure_salt.as_deref().filter(|_| service == Service::AzureOpenAi);
+        let salt = own.unwrap_or(service.salt());
+        self.0.derived[service as usize].get_or_init(|| cipher::derive_scrypt(&self.0.secret, salt))
     }
 
     fn bedrock_key(&self) -> &Key {

@@ -231,3 +231,17 @@ fn a_vault_shared_by_threads_derives_one_key() {
     assert!(keys.iter().all(|key| *key == keys[0]), "one derived key for all clones");
     assert_eq!(format!("{vault:?}"), "Vault(***)");
 }
+
+#[test]
+fn azure_may_have_a_salt_of_its_own() {
+    let own = Vault::with_azure_salt(SECRET, Some("operator's"));
+    let stored = own.encrypt(Service::AzureOpenAi, PLAIN);
+    assert_eq!(own.decrypt(Service::AzureOpenAi, &stored).text, PLAIN);
+    assert_ne!(Vault::new(SECRET).decrypt(Service::AzureOpenAi, &stored).text, PLAIN);
+    // Nothing else is under it, and an empty one is none.
+    let other = own.encrypt(Service::OpenAi, PLAIN);
+    assert_eq!(Vault::new(SECRET).decrypt(Service::OpenAi, &other).text, PLAIN);
+    let unset = Vault::with_azure_salt(SECRET, Some(""));
+    let usual = Vault::new(SECRET).encrypt(Service::AzureOpenAi, PLAIN);
+    assert_eq!(unset.decrypt(Service::AzureOpenAi, &usual).text, PLAIN);
+}

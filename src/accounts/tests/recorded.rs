@@ -94,11 +94,10 @@ async fn with_blocks_and_two_warnings() {
     replay(include_str!("../../../tests/fixtures/settle/blocks.json")).await;
 }
 
-/// Replays any recording named by `CRS_SETTLE_RECORDING`.
+/// Replays any recording named by `CRS_SETTLE_RECORDING`; without one there is nothing to do.
 #[tokio::test]
-#[ignore = "needs a recording of its own"]
 async fn from_a_file() {
-    let path = std::env::var("CRS_SETTLE_RECORDING").unwrap();
+    let Ok(path) = std::env::var("CRS_SETTLE_RECORDING") else { return };
     replay(&std::fs::read_to_string(path).unwrap()).await;
 }
 

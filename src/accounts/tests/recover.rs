@@ -32,11 +32,10 @@ async fn states_whose_time_is_over_are_lifted() {
     replay(include_str!("../../../tests/fixtures/recover/rounds.json")).await;
 }
 
-/// Replays any recording named by `CRS_RECOVER_RECORDING`.
+/// Replays any recording named by `CRS_RECOVER_RECORDING`; without one there is nothing to do.
 #[tokio::test]
-#[ignore = "needs a recording of its own"]
 async fn from_a_file() {
-    let path = std::env::var("CRS_RECOVER_RECORDING").unwrap();
+    let Ok(path) = std::env::var("CRS_RECOVER_RECORDING") else { return };
     replay(&std::fs::read_to_string(path).unwrap()).await;
 }
 

@@ -121,7 +121,7 @@ pub(super) fn main(dir: &Path, output: &Output) -> u8 {
 fn audit(dir: &Path, output: &Output) -> anyhow::Result<DoctorReport> {
     let (source, dir) = demo::source(dir)?;
     let config = Config::load(&*source, &dir)?;
-    let vault = Vault::new(config.security.encryption_key.expose());
+    let vault = crate::app::vault(&config.security);
     let redis = RedisConfig {
         host: config.redis.host.clone(),
         port: config.redis.port,

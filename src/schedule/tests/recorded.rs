@@ -96,11 +96,10 @@ async fn with_fallback_renewal_and_blocks() {
     replay(include_str!("../../../tests/fixtures/selection/fallback.json")).await;
 }
 
-/// Replays any recording: `CRS_SELECTION_RECORDING=/path cargo test … -- --ignored recorded`.
+/// Replays any recording named by `CRS_SELECTION_RECORDING`; without one there is nothing to do.
 #[tokio::test]
-#[ignore = "needs a recording of its own"]
 async fn from_a_file() {
-    let path = std::env::var("CRS_SELECTION_RECORDING").unwrap();
+    let Ok(path) = std::env::var("CRS_SELECTION_RECORDING") else { return };
     replay(&std::fs::read_to_string(path).unwrap()).await;
 }
 

@@ -59,20 +59,16 @@ async fn edited_values_are_listed_with_their_line() {
         |path: &str, line: &str| assert_eq!(advice(&differences, path), &Carry::Line(line.into()));
     line("server.port", "PORT=4000");
     line("security.encryptionKey", "ENCRYPTION_KEY=<the value in config/config.js>");
+    line("security.azureOpenaiSalt", "CRS_AZURE_OPENAI_SALT=<the value in config/config.js>");
     line("session.stickyTtlHours", "STICKY_SESSION_TTL_HOURS=0.5");
     line("proxy.maxFreeSockets", "PROXY_MAX_FREE_SOCKETS=7");
     line("proxy.useIPv4", "PROXY_USE_IPV4=false");
     line("logging.level", "LOG_LEVEL='a # b'");
     line("logging.dirname", "CRS_LOG_DIR=/var/log/relay");
     let cannot = |path| assert!(matches!(advice(&differences, path), Carry::Cannot(_)), "{path}");
-    [
-        "system.cleanupInterval",
-        "security.azureOpenaiSalt",
-        "ldap.enabled",
-        "concurrency.leaseSeconds",
-    ]
-    .into_iter()
-    .for_each(cannot);
+    ["system.cleanupInterval", "ldap.enabled", "concurrency.leaseSeconds"]
+        .into_iter()
+        .for_each(cannot);
     cannot("redis.connectTimeout");
     let idle = |path| assert!(matches!(advice(&differences, path), Carry::NoEffect(_)), "{path}");
     ["web.title", "mine.list", "mine.call"].into_iter().for_each(idle);
