@@ -6,6 +6,8 @@ pub mod bedrock;
 pub mod ccr;
 pub mod claude_console;
 pub mod claude_official;
+pub mod openai_codex;
+pub mod openai_responses;
 pub mod provider;
 
 use bytes::Bytes;
@@ -13,8 +15,9 @@ use url::Url;
 
 use crate::domain::HeaderList;
 
-/// User-Agent of the legacy service's HTTP library, where nobody names another.
-const LIBRARY_AGENT: &str = "axios/1.21.1";
+/// User-Agent of the legacy service's HTTP library, where nobody names another, in the version that service
+/// pins.
+const LIBRARY_AGENT: &str = "axios/1.11.0";
 
 /// A request to a vendor, complete down to header order and spelling. Always `POST`.
 #[derive(Clone, Debug)]

@@ -138,7 +138,7 @@ pub(super) fn plain_failure(error: SendError) -> Failure {
 
 /// A plain answer that ended or fell silent within its body, as the legacy client library words it. A
 /// reset keeps the system's words.
-fn half_read(error: SendError) -> SendError {
+pub(super) fn half_read(error: SendError) -> SendError {
     let aborted = || SendError::new(SendErrorKind::Network, "stream has been aborted");
     match error.kind {
         SendErrorKind::IdleTimeout => aborted(),

@@ -7,7 +7,8 @@ use compat::clock::iso;
 use super::{Call, Relay};
 use crate::{
     billing::{
-        BilledAccount, BilledKey, DetailRequest, KeyRates, Recording, RequestFacts, UsageRecord,
+        BilledAccount, BilledKey, DetailRequest, KeyRates, Recorded, Recording, RequestFacts,
+        UsageRecord,
     },
     domain::{AccountId, AccountKind, TokenUsage},
     wire::anthropic::UNKNOWN_MODEL,
@@ -30,6 +31,28 @@ pub(super) struct Served<'a> {
     pub(super) stream: bool,
 }
 
+/// On what terms usage is booked; they differ by platform.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms<'a> {
+    /// The recorder that the route has in the legacy service.
+    pub(super) recording: Recording,
+    /// `service_tier` of the request, where it counts in the price.
+    pub(super) service_tier: Option<&'a str>,
+    /// Whether the key's window is charged.
+    pub(super) window: bool,
+}
+
+impl<'a> Terms<'a> {
+    /// Claude's.
+    pub(super) const DETAILED: Self =
+        Self { recording: Recording::Detailed, service_tier: None, window: true };
+
+    /// Those of platforms whose usage is recorded without details.
+    pub(super) fn simple(service_tier: Option<&'a str>) -> Self {
+        Self { recording: Recording::Simple, service_tier, window: true }
+    }
+}
+
 /// Whether the next request of the key depends on what this one cost.
 fn has_cost_limit(call: &Call) -> bool {
     let record = &call.key.record;
@@ -42,16 +65,16 @@ impl Relay {
     /// Books the usage of a reply. Returns once the event is in the local journal; for keys with cost
     /// limits or a window, once Redis has it (bounded, an outage does not hold the client).
     pub(super) async fn book(&self, served: &Served<'_>, usage: &TokenUsage) {
-        self.book_as(served, usage, Recording::Detailed).await;
+        self.book_as(served, usage, Terms::DETAILED).await;
     }
 
-    /// As [`Relay::book`], with the recorder that the route has in the legacy service.
+    /// As [`Relay::book`], on the terms of another platform.
     pub(super) async fn book_as(
         &self,
         served: &Served<'_>,
         usage: &TokenUsage,
-        recording: Recording,
-    ) {
+        terms: Terms<'_>,
+    ) -> Recorded {
         let call = served.call;
         let incoming = &call.incoming;
         let record = &call.key.record;
@@ -90,7 +113,7 @@ impl Relay {
             account: Some(BilledAccount { id: served.account_id, kind: served.kind }),
             model,
             tokens: usage,
-            recording,
+            recording: terms.recording,
             request: RequestFacts {
                 id: incoming.request_id.as_str(),
                 endpoint: incoming.endpoint(),
@@ -102,10 +125,10 @@ impl Relay {
             finished_at_ms: self.clock.now_ms(),
             anthropic_beta: beta,
             request_speed: speed.as_deref(),
-            service_tier: None,
+            service_tier: terms.service_tier,
             zero_split_counts: call.chat.is_some(),
             window_create,
-            rate_window: call.admitted.window.is_some(),
+            rate_window: terms.window && call.admitted.window.is_some(),
             detail: call.config.detail_capture.then(|| DetailRequest {
                 retention_hours: call.config.detail_retention_hours,
                 body_preview: call.config.detail_body_preview,
@@ -136,6 +159,7 @@ impl Relay {
             cost = booked.real_cost,
             "usage booked"
         );
+        booked
     }
 
     /// Now as the legacy service writes it.

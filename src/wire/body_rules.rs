@@ -128,7 +128,7 @@ impl Written {
         Some(Self {
             path: text("path").filter(|path| !path.is_empty())?,
             value_type: text("valueType").unwrap_or_default().to_lowercase(),
-            value: value.map(|value| in_words(value, WORDS_DEPTH)).unwrap_or_default(),
+            value: value.map(|value| in_words(value)).unwrap_or_default(),
         })
     }
 
@@ -207,10 +207,14 @@ fn index(segment: &str) -> Option<usize> {
 }
 
 /// `String(value)`: lists are joined by commas.
-fn in_words(value: Value<'_>, depth: usize) -> String {
+pub fn in_words(value: Value<'_>) -> String {
+    words(value, WORDS_DEPTH)
+}
+
+fn words(value: Value<'_>, depth: usize) -> String {
     match depth.checked_sub(1) {
         Some(depth) if value.is_array() => {
-            value.elements().map(|item| in_words(item, depth)).collect::<Vec<_>>().join(",")
+            value.elements().map(|item| words(item, depth)).collect::<Vec<_>>().join(",")
         }
         _ => value.to_js_text().into_owned(),
     }

@@ -9,5 +9,6 @@ pub mod body_rules;
 pub mod convert;
 pub mod json;
 pub mod model;
+pub mod openai;
 pub mod sse;
 pub mod text;

@@ -19,6 +19,8 @@ keys! {
     fn job_lock(job) = "crs:rs:job:{job}:lock";
     /// There from the end of a background job until it may be due again.
     fn job_done(job) = "crs:rs:job:{job}:done";
+    /// Instructions of the last genuine Codex client; thirty days.
+    const CODEX_INSTRUCTIONS = "crs:rs:codex:instructions";
     /// Last batch of a usage journal that was booked.
     fn usage_journal(name, journal_id) = "crs:rs:journal:{name}:{journal_id}";
 }

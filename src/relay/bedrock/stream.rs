@@ -7,7 +7,6 @@ use tokio::sync::mpsc;
 
 use super::{NO_DETAILS, Relay};
 use crate::{
-    billing::Recording,
     domain::TokenUsage,
     platform::bedrock::{
         Fault,
@@ -20,7 +19,7 @@ use crate::{
         official::{RESTARTING, queue_refusal_stream},
         plain::served_by,
         pump::{CLIENT_QUEUE, End, Pump, Tap},
-        settle::Served,
+        settle::{Served, Terms},
     },
     upstream::UpstreamResponse,
     wire::{
@@ -121,7 +120,7 @@ impl Relay {
                 let (account_id, kind) = served_by(&chosen);
                 let (status, stream) = (200, true);
                 let served = Served { call: &call, account_id: &account_id, kind, status, stream };
-                relay.book_as(&served, &usage, Recording::Simple).await;
+                relay.book_as(&served, &usage, Terms::simple(None)).await;
             }
             if let Some(fault) = &tap.fault {
                 relay.settle_bedrock(&call, &chosen, fault).await;

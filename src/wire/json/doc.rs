@@ -84,6 +84,14 @@ impl Doc {
     }
 }
 
+/// `null`.
+impl Default for Doc {
+    fn default() -> Self {
+        let null = Node { start: 0, end: 4, next: 1, kind: Kind::Null };
+        Self { text: Bytes::from_static(b"null"), nodes: vec![null] }
+    }
+}
+
 impl fmt::Debug for Doc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Doc({} bytes)", self.text.len())
