@@ -227,7 +227,7 @@ fn quoted(text: &str) -> Vec<u8> {
 }
 
 /// `Number(text)`; `None` where it is not finite.
-fn js_number(text: &str) -> Option<f64> {
+pub(super) fn js_number(text: &str) -> Option<f64> {
     let text = js_trim(text);
     if text.is_empty() {
         return Some(0.0);

@@ -122,7 +122,7 @@ impl ChatAsk {
 
 /// What of the request has no counterpart, for the trail.
 pub(super) fn said(chat: &RequestBody) -> String {
-    let names = dropped::named(chat.root());
+    let names = dropped::named(dropped::CHAT_REQUEST, chat.root());
     match names.is_empty() {
         true => "chat request converted".to_owned(),
         false => format!("chat request converted, without {}", names.join(", ")),

@@ -8,7 +8,7 @@ use super::{
     ConvertError::{self, Shape},
     js,
 };
-use crate::wire::json::{Doc, Kind, Tree, Value, format_js_number, restringify};
+use crate::wire::json::{Kind, Tree, Value, format_js_number, restringify};
 
 /// Model named when the client named none.
 const MODEL: &[u8] = b"\"gpt-4\"";
@@ -27,7 +27,7 @@ impl Naming {
     /// `model` is that member of the client's request.
     pub fn new(id: String, model: Option<Value<'_>>) -> Self {
         let model = model.filter(|model| model.truthy());
-        Self { id, model: model.map_or_else(|| MODEL.to_vec(), plain) }
+        Self { id, model: model.map_or_else(|| MODEL.to_vec(), js::plain) }
     }
 
     fn head(&self, object: &str, created_s: i64) -> [(&'static str, Option<Tree<'static>>); 4] {
@@ -75,7 +75,7 @@ impl Naming {
                 out.extend_from_slice(DONE);
                 continue;
             }
-            let Some(event) = document(data) else { continue };
+            let Some(event) = js::document(data, false) else { continue };
             let event = event.root();
             ended |= is_type(event, "message_stop");
             if let Some((choice, usage)) = of_event(event) {
@@ -117,7 +117,7 @@ pub fn error(body: Value<'_>) -> Result<Bytes, ConvertError> {
     let error = body.get("error");
     let member = |name: &str, fallback: &str| {
         let given = error.and_then(|error| error.get_truthy(name));
-        Some(given.map_or_else(|| Tree::string(fallback), |value| Tree::Text(plain(value))))
+        Some(given.map_or_else(|| Tree::string(fallback), |value| Tree::Text(js::plain(value))))
     };
     let error = Tree::members([
         ("message", member("message", "Claude API error")),
@@ -134,7 +134,7 @@ fn message(content: Option<Value<'_>>) -> Result<Tree<'_>, ConvertError> {
         return Ok(Tree::members([role, ("content", Some(null()))]));
     };
     if content.is_string() {
-        return Ok(Tree::members([role, ("content", Some(Tree::Text(plain(content))))]));
+        return Ok(Tree::members([role, ("content", Some(Tree::Text(js::plain(content))))]));
     }
     if content.elements().any(|block| block.kind() == Kind::Null) {
         return Err(Shape("a block of the answer is null"));
@@ -153,13 +153,13 @@ fn message(content: Option<Value<'_>>) -> Result<Tree<'_>, ConvertError> {
 
 fn call(block: Value<'_>) -> Tree<'_> {
     let arguments = block.get("input").map(|input| {
-        let json = plain(input);
+        let json = js::plain(input);
         Tree::string(&String::from_utf8_lossy(&json))
     });
-    let name = block.get("name").map(|name| Tree::Text(plain(name)));
+    let name = block.get("name").map(|name| Tree::Text(js::plain(name)));
     let function = Tree::members([("name", name), ("arguments", arguments)]);
     Tree::members([
-        ("id", block.get("id").map(|id| Tree::Text(plain(id)))),
+        ("id", block.get("id").map(|id| Tree::Text(js::plain(id)))),
         ("type", Some(Tree::string("function"))),
         ("function", Some(function)),
     ])
@@ -176,11 +176,11 @@ fn of_event(event: Value<'_>) -> Option<(Tree<'static>, Option<Tree<'static>>)> 
             if is_type(block, "text") {
                 Tree::object([("content", or_empty(block.get("text")))])
             } else if is_type(block, "tool_use") {
-                let name = block.get("name").map(|name| Tree::Text(plain(name)));
+                let name = block.get("name").map(|name| Tree::Text(js::plain(name)));
                 let arguments = Some(Tree::string(""));
                 calling([
                     ("index", Some(index(event))),
-                    ("id", block.get("id").map(|id| Tree::Text(plain(id)))),
+                    ("id", block.get("id").map(|id| Tree::Text(js::plain(id)))),
                     ("type", Some(Tree::string("function"))),
                     ("function", Some(Tree::members([("name", name), ("arguments", arguments)]))),
                 ])
@@ -224,7 +224,7 @@ fn calling<const N: usize>(call: [(&str, Option<Tree<'static>>); N]) -> Tree<'st
 fn usage(usage: Value<'_>) -> Tree<'static> {
     let count = |name: &str| usage.get_truthy(name);
     let shown =
-        |value: Option<Value<'_>>| value.map_or_else(zero, |value| Tree::Text(plain(value)));
+        |value: Option<Value<'_>>| value.map_or_else(zero, |value| Tree::Text(js::plain(value)));
     let (input, output) = (count("input_tokens"), count("output_tokens"));
     Tree::object([
         ("prompt_tokens", shown(input)),
@@ -258,29 +258,16 @@ fn finish_reason(stop: Option<Value<'_>>) -> &'static str {
 
 /// The event's index, which is that of the block among all blocks.
 fn index(event: Value<'_>) -> Tree<'static> {
-    event.get_truthy("index").map_or_else(zero, |index| Tree::Text(plain(index)))
+    event.get_truthy("index").map_or_else(zero, |index| Tree::Text(js::plain(index)))
 }
 
 fn or_empty(value: Option<Value<'_>>) -> Tree<'static> {
     let value = value.filter(|value| value.truthy());
-    value.map_or_else(|| Tree::string(""), |value| Tree::Text(plain(value)))
+    value.map_or_else(|| Tree::string(""), |value| Tree::Text(js::plain(value)))
 }
 
 fn is_type(value: Value<'_>, name: &str) -> bool {
     value.get("type").is_some_and(|kind| kind.is_str(name))
-}
-
-/// The value as JavaScript writes it.
-fn plain(value: Value<'_>) -> Vec<u8> {
-    restringify(Bytes::copy_from_slice(value.raw())).unwrap_or_else(|_| value.raw().to_vec())
-}
-
-/// A line's data, unless it is no JSON; the legacy parser takes no byte order mark.
-fn document(data: &[u8]) -> Option<Doc> {
-    if data.starts_with("\u{feff}".as_bytes()) {
-        return None;
-    }
-    Doc::parse(Bytes::copy_from_slice(data)).ok()
 }
 
 fn zero() -> Tree<'static> {

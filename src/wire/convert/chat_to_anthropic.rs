@@ -8,7 +8,7 @@ use super::{
     ConvertError::{self, ImageUrl, Shape},
     arguments, js,
 };
-use crate::wire::json::{Kind, Tree, Value, encode, restringify};
+use crate::wire::json::{Kind, Tree, Value, encode};
 
 /// System line of every request but Xcode's. The client's own system text is discarded.
 pub const SYSTEM_LINE: &str = "You are Claude Code, Anthropic's official CLI for Claude.";
@@ -87,7 +87,7 @@ fn converted_message(message: Value<'_>) -> Result<Tree<'_>, ConvertError> {
     let mut content = match given {
         Some(content) if content.is_string() => Some(Tree::Raw(content)),
         Some(content) if content.is_array() => Some(converted_parts(content)?),
-        Some(content) => Some(as_text(content)),
+        Some(content) => Some(js::as_text(content)),
         None => None,
     };
     if let Some(calls) = message.get_truthy("tool_calls") {
@@ -103,13 +103,6 @@ fn converted_message(message: Value<'_>) -> Result<Tree<'_>, ConvertError> {
         ])]));
     }
     Ok(Tree::members([("role", Some(Tree::string(role))), ("content", content)]))
-}
-
-/// The value's JSON as a text.
-fn as_text(value: Value<'_>) -> Tree<'_> {
-    let raw = Bytes::copy_from_slice(value.raw());
-    let json = restringify(raw.clone()).unwrap_or_else(|_| raw.to_vec());
-    Tree::string(&String::from_utf8_lossy(&json))
 }
 
 fn converted_parts(parts: Value<'_>) -> Result<Tree<'_>, ConvertError> {

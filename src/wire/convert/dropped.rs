@@ -100,6 +100,93 @@ pub const MESSAGES_ANSWER: &[Dropped] = &[
     row("content/tool_use/!type,id,name,input", REBUILT),
 ];
 
+const INSTEAD: &str = "Codex decides on this by itself.";
+const ALWAYS: &str = "Asked for always.";
+const NO_CALLS: &str = "Only the assistant calls, and only tools answer.";
+
+/// Chat requests as requests of the Responses API.
+pub const CHAT_TO_RESPONSES: &[Dropped] = &[
+    row("temperature", INSTEAD),
+    row("top_p", INSTEAD),
+    row("max_tokens", INSTEAD),
+    row("max_completion_tokens", INSTEAD),
+    row("stop", INSTEAD),
+    row("presence_penalty", INSTEAD),
+    row("frequency_penalty", INSTEAD),
+    row("logit_bias", INSTEAD),
+    row("seed", INSTEAD),
+    row("verbosity", INSTEAD),
+    row("n", ONE_ANSWER),
+    row("logprobs", ONE_ANSWER),
+    row("top_logprobs", ONE_ANSWER),
+    row("parallel_tool_calls", ALWAYS),
+    row("stream_options", "Usage comes with the last chunk whatever is asked."),
+    row("functions", "Only tools are read."),
+    row("function_call", "Only tools are read."),
+    row("user", "The vendor is shown the account's identity."),
+    row("metadata", "The vendor is shown the account's identity."),
+    row("safety_identifier", "The vendor is shown the account's identity."),
+    row("service_tier", "The account's plan decides."),
+    row("store", "Nothing is kept at the vendor's."),
+    row("prediction", "No counterpart."),
+    row("audio", "No counterpart."),
+    row("modalities", "No counterpart."),
+    row("web_search_options", "No counterpart."),
+    row("instructions", "Codex's own take their place."),
+    row(
+        concat!(
+            "!model,stream,messages,reasoning_effort,tools,tool_choice,response_format,session_id,",
+            "conversation_id,prompt_cache_key"
+        ),
+        REBUILT,
+    ),
+    row(
+        concat!(
+            "messages/!system,developer,user,assistant,tool,system+calls,developer+calls,",
+            "user+calls,assistant+calls,tool+calls"
+        ),
+        "There is no such role.",
+    ),
+    row("messages/*/!role,content,tool_calls,tool_call_id", REBUILT),
+    row("messages/!tool,tool+calls/tool_call_id", NO_CALLS),
+    row("messages/!assistant,assistant+calls/tool_calls", NO_CALLS),
+    row("messages/!tool,tool+calls/content/text/!type,text", PARTS),
+    row("messages/!tool,tool+calls/content/image_url/!type,image_url", PARTS),
+    row("messages/!tool,tool+calls/content/image_url/image_url/!url", PARTS),
+    row("messages/*/tool_calls/!function", "Only calls of functions are read."),
+    row("messages/*/tool_calls/*/!id,type,function", REBUILT),
+    row("messages/*/tool_calls/*/function/!name,arguments", REBUILT),
+    row("tools/function/!type,function", REBUILT),
+    row("tools/function/function/!name,description,parameters,strict", REBUILT),
+    row("tool_choice/!type,function", REBUILT),
+    row("tool_choice/function/!name", REBUILT),
+    row("response_format/!type,json_schema", REBUILT),
+    row("response_format/json_schema/!name,strict,schema", REBUILT),
+];
+
+/// Answers of the Responses API as chat completions.
+pub const RESPONSES_ANSWER: &[Dropped] = &[
+    row("object", "Said by its counterpart."),
+    row("status", "Said by `finish_reason`."),
+    row("incomplete_details", "Said by `finish_reason`."),
+    row("!id,model,created_at,output,usage,error", REBUILT),
+    row(
+        "usage/!input_tokens,output_tokens,total_tokens,input_tokens_details,output_tokens_details",
+        REBUILT,
+    ),
+    row("usage/input_tokens_details/!cached_tokens", "Only these details have a place."),
+    row("usage/output_tokens_details/!reasoning_tokens", "Only these details have a place."),
+    row("output/!reasoning,message,function_call", "There are thoughts, texts and calls."),
+    row("output/reasoning/!type,summary", "Only summaries of thoughts are told."),
+    row("output/reasoning/summary/!summary_text", "Only summaries of thoughts are told."),
+    row("output/reasoning/summary/summary_text/!type,text", REBUILT),
+    row("output/message/!type,role,content", REBUILT),
+    row("output/message/content/!output_text", "Only texts are told."),
+    row("output/message/content/output_text/!type,text", "Texts come without annotations."),
+    row("output/function_call/id", "A call has one id."),
+    row("output/function_call/!type,call_id,name,arguments", REBUILT),
+];
+
 /// The row that speaks for a place.
 pub fn rule<'t>(table: &'t [Dropped], path: &[&str]) -> Option<&'t Dropped> {
     table.iter().find(|row| {
@@ -108,9 +195,9 @@ pub fn rule<'t>(table: &'t [Dropped], path: &[&str]) -> Option<&'t Dropped> {
     })
 }
 
-/// Members of a chat request that have no counterpart, as far as their names are known here.
-pub fn named(chat: Value<'_>) -> Vec<&'static str> {
-    let known = CHAT_REQUEST.iter().map(|row| row.at).filter(|at| !at.contains(['/', '!']));
+/// Members of a request that have no counterpart, as far as their names are known to the table.
+pub fn named(table: &'static [Dropped], chat: Value<'_>) -> Vec<&'static str> {
+    let known = table.iter().map(|row| row.at).filter(|at| !at.contains(['/', '!']));
     known.filter(|name| chat.get_truthy(name).is_some()).collect()
 }
 

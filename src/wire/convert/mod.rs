@@ -9,18 +9,25 @@
 //! | completion request (`prompt`) | chat request | `prompt_to_chat` |
 //! | chat request | Messages request | `chat_to_anthropic` |
 //! | Messages answer, events, error | chat completion, chunks, error | `anthropic_to_chat` |
+//! | chat request | request of the Responses API | `chat_to_responses` |
+//! | answer and events of the Responses API | chat completion, chunks | `responses_to_chat` |
 
 pub mod anthropic_to_chat;
 mod arguments;
 pub mod chat_to_anthropic;
+pub mod chat_to_responses;
 pub mod dropped;
 mod js;
 pub mod prompt_to_chat;
+pub mod responses_to_chat;
+mod tool_names;
 
 #[cfg(test)]
 mod tests;
 
 use thiserror::Error;
+
+pub use tool_names::ToolNames;
 
 use super::anthropic::sanitize::SafeError;
 

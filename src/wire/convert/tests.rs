@@ -1,4 +1,6 @@
-//! Both directions against the tables of what they drop, against cuts of streams, and against anything.
+//! All directions against the tables of what they drop, against cuts of streams, and against anything.
+
+mod responses;
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -7,7 +9,9 @@ use serde_json::{Map, Value, json};
 use super::{
     anthropic_to_chat::Naming,
     chat_to_anthropic,
-    dropped::{CHAT_REQUEST, Dropped, MESSAGES_ANSWER, named, rule},
+    dropped::{
+        CHAT_REQUEST, CHAT_TO_RESPONSES, Dropped, MESSAGES_ANSWER, RESPONSES_ANSWER, named, rule,
+    },
     prompt_to_chat,
 };
 use crate::wire::{json::Doc, sse::LineSplitter};
@@ -341,12 +345,12 @@ proptest! {
 #[test]
 fn known_members_without_a_counterpart_are_named() {
     let chat = doc(&json!({ "n": 2, "seed": 0, "user": "u", "x": 1, "messages": [] }));
-    assert_eq!(named(chat.root()), ["n", "user"]);
+    assert_eq!(named(CHAT_REQUEST, chat.root()), ["n", "user"]);
 }
 
 #[test]
 fn every_row_has_its_place_and_reason() {
-    for table in [CHAT_REQUEST, MESSAGES_ANSWER] {
+    for table in [CHAT_REQUEST, MESSAGES_ANSWER, CHAT_TO_RESPONSES, RESPONSES_ANSWER] {
         for (index, row) in table.iter().enumerate() {
             assert!(row.why.ends_with('.'), "{row:?}");
             assert!(table.iter().skip(index + 1).all(|other| other.at != row.at), "{row:?}");

@@ -23,7 +23,7 @@ pub use complaint::complaint;
 pub use doc::{Doc, Kind, Value};
 pub use number::format_js_number;
 pub use stringify::{restringify, stringify};
-pub use text::{decode, encode, inner, trim_raw, trim_raw_inner};
+pub use text::{decode, encode, from_units, inner, trim_raw, trim_raw_inner, units};
 pub use tree::Tree;
 
 use thiserror::Error;

@@ -128,6 +128,34 @@ pub fn trim_raw_inner(inner: &[u8]) -> &[u8] {
     start.and_then(|start| inner.get(start..end)).unwrap_or_default()
 }
 
+/// A string token's text as JavaScript counts it: UTF-16 units, lone surrogates included.
+pub fn units(raw: &[u8]) -> Vec<u16> {
+    let mut out = Vec::with_capacity(raw.len());
+    for (unit, _) in Units(inner(raw), 0) {
+        match unit {
+            Unit::Escaped(unit) => out.push(unit),
+            Unit::Plain(part) => out.extend(String::from_utf8_lossy(part).encode_utf16()),
+        }
+    }
+    out
+}
+
+/// The string token of such a text, lone surrogates as escapes.
+pub fn from_units(units: &[u16]) -> Vec<u8> {
+    let mut out = vec![b'"'];
+    for unit in char::decode_utf16(units.iter().copied()) {
+        match unit {
+            Ok(char) => encode_inner(char.encode_utf8(&mut [0; 4]), &mut out),
+            Err(lone) => {
+                let escape = format!("\\u{:04x}", lone.unpaired_surrogate());
+                out.extend_from_slice(escape.as_bytes());
+            }
+        }
+    }
+    out.push(b'"');
+    out
+}
+
 /// A string token without its quotes.
 pub fn inner(raw: &[u8]) -> &[u8] {
     raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default()
