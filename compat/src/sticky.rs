@@ -2,7 +2,11 @@
 
 use serde_json::Value;
 
-use crate::store::{Batch, Cmd, Reply, StoreError};
+use crate::{
+    keys,
+    pool::{Family, Kind},
+    store::{Batch, Cmd, Reply, StoreError},
+};
 
 /// How long a mapping lives and when it is renewed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,6 +55,15 @@ pub struct Stuck {
     pub remaining_s: i64,
 }
 
+/// Key of a conversation by what names it: a hash, for Azure the client's session id as it came.
+pub fn key(family: Family, session: &str) -> String {
+    match family {
+        Family::Claude => claude(session),
+        Family::OpenAi => openai(session),
+        Family::Azure => azure(session),
+    }
+}
+
 /// Key of a Claude conversation.
 pub fn claude(session_hash: &str) -> String {
     format!("unified_claude_session_mapping:{session_hash}")
@@ -59,6 +72,11 @@ pub fn claude(session_hash: &str) -> String {
 /// Key of an OpenAI conversation.
 pub fn openai(session_hash: &str) -> String {
     format!("unified_openai_session_mapping:{session_hash}")
+}
+
+/// Key of a conversation with Azure; the value is the account's id alone.
+pub fn azure(session_id: &str) -> String {
+    keys::azure_session(session_id)
 }
 
 /// Key of a Gemini conversation, of one OAuth provider (`gemini-cli`, `antigravity`) or of none.
@@ -82,6 +100,19 @@ pub fn get(key: &str) -> [Cmd; 2] {
 pub fn stuck(value: Reply, ttl: Reply) -> Result<Option<Stuck>, StoreError> {
     let Some(text) = value.text()? else { return Ok(None) };
     Ok(Some(Stuck { mapping: parse(&text), remaining_s: ttl.int()? }))
+}
+
+/// As [`stuck`], in the form that the family's mappings have.
+///
+/// # Errors
+/// When Redis refused a command.
+pub fn stuck_in(family: Family, value: Reply, ttl: Reply) -> Result<Option<Stuck>, StoreError> {
+    if family != Family::Azure {
+        return stuck(value, ttl);
+    }
+    let Some(account_id) = value.text()?.filter(|id| !id.is_empty()) else { return Ok(None) };
+    let mapping = Mapping { account_id, account_type: Kind::Azure.as_str().to_owned() };
+    Ok(Some(Stuck { mapping: Some(mapping), remaining_s: ttl.int()? }))
 }
 
 /// Stores a mapping for the full lifetime.

@@ -8,6 +8,7 @@ use crate::domain::{AccountId, Anomaly};
 /// Platform names differ by event, not only by kind of account.
 pub(super) const OAUTH: &str = "claude-oauth";
 pub(super) const CLAUDE: &str = "claude";
+pub(super) const OPENAI: &str = "openai";
 
 /// What happened.
 pub(super) struct Event {

@@ -11,6 +11,7 @@ mod learn;
 pub mod lifecycle;
 pub mod messages;
 mod oauth;
+mod openai;
 mod proxy;
 mod ready;
 mod recover;
@@ -27,8 +28,8 @@ use compat::{
     account_state::UsageCost,
     clock::{Clock, LocalCalendar},
     cooldown::CooldownTimes,
-    crypto::{Service, Vault},
-    pool::{AccountPool, Entry, Kind, Patch, index_repair},
+    crypto::Vault,
+    pool::{Entry, Kind, Patch, Pools, index_repair},
     store::{Cmd, Store},
     write_behind::WriteBehind,
 };
@@ -37,10 +38,13 @@ use parking_lot::Mutex;
 use tokio_util::task::TaskTracker;
 
 pub use bedrock::BedrockReady;
+pub use openai::{OpenAiReady, OpenAiUnready, ResponsesReady};
 pub use ready::{AccountError, OfficialReady, ProviderReady, intercepts_warmup};
 pub use recover::{Kept, Recovered};
 pub use refresh::RefreshError;
-pub use settle::{ClientView, OfficialReply, ProviderReply, error_message, is_account_disabled};
+pub use settle::{
+    ClientView, OfficialReply, ProviderReply, ResponsesLimit, error_message, is_account_disabled,
+};
 pub use slots::{Slot, SlotError};
 
 use crate::{
@@ -59,6 +63,8 @@ pub struct AccountRules {
     pub console_block_minutes: i64,
     /// The process's own time zone; session windows begin on its full hours.
     pub zone: TimeZone,
+    /// Longest silence of a vendor's token endpoint where it has no limit of its own (`REQUEST_TIMEOUT`).
+    pub request_timeout: Duration,
 }
 
 /// Everything that this room reaches the world through.
@@ -67,7 +73,7 @@ pub struct AccountPorts {
     /// Redis.
     pub store: Arc<dyn Store>,
     /// Account snapshots.
-    pub pool: Arc<AccountPool>,
+    pub pools: Arc<Pools>,
     /// Writes that nobody waits for.
     pub writes: WriteBehind,
     /// Vendors.
@@ -95,6 +101,8 @@ struct Inner {
     rotations: rotation::Rotations,
     /// Decrypted secrets by account.
     opened: Mutex<HashMap<(Kind, Arc<str>), Opened>>,
+    /// When the use of a provider's account was last written, epoch milliseconds.
+    noted: Mutex<HashMap<Arc<str>, i64>>,
     /// Work that outlives its request: refreshes, lease renewals, checks after a rotation.
     tasks: TaskTracker,
 }
@@ -117,6 +125,7 @@ impl Accounts {
             flights: refresh::Flights::default(),
             rotations: rotation::Rotations::default(),
             opened: Mutex::default(),
+            noted: Mutex::default(),
             tasks: TaskTracker::new(),
         }))
     }
@@ -137,7 +146,8 @@ impl Accounts {
     fn current(&self, entry: &Arc<Entry>) -> Arc<Entry> {
         self.0
             .ports
-            .pool
+            .pools
+            .with(entry.kind)
             .current()
             .and_then(|snapshot| snapshot.get(entry.kind, &entry.id))
             .unwrap_or_else(|| entry.clone())
@@ -147,7 +157,7 @@ impl Accounts {
     /// record read anew. A request may have run for minutes.
     async fn fresh(&self, entry: &Arc<Entry>) -> Arc<Entry> {
         let known = self.current(entry);
-        let recent = self.0.ports.pool.current();
+        let recent = self.0.ports.pools.with(entry.kind).current();
         if recent.is_some_and(|snapshot| snapshot.started.elapsed() < FRESH) {
             return known;
         }
@@ -161,7 +171,7 @@ impl Accounts {
         if patch.is_empty() {
             return Vec::new();
         }
-        self.0.ports.pool.apply(entry.kind, &entry.id, patch);
+        self.0.ports.pools.with(entry.kind).apply(entry.kind, &entry.id, patch);
         let mut cmds = vec![patch.cmd(&entry.kind.record_key(&entry.id))];
         if entry.kind == Kind::Official && !entry.indexed {
             cmds.extend(index_repair(entry.kind, &entry.id));
@@ -182,12 +192,7 @@ impl Accounts {
         {
             return secret.clone();
         }
-        let service = match entry.kind {
-            Kind::Official => Service::Claude,
-            Kind::Console => Service::ClaudeConsole,
-            Kind::Ccr | Kind::Bedrock => Service::Ccr,
-        };
-        let secret = Secret::from(self.0.ports.vault.decrypt(service, stored).text);
+        let secret = self.decrypt(entry, field);
         if opened.len() >= OPENED_MAX {
             opened.clear();
         }

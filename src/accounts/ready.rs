@@ -12,9 +12,10 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::{
-    Accounts, RefreshError,
+    Accounts, OpenAiUnready, RefreshError,
     events::{CLAUDE, Event},
     proxy,
+    refresh::When,
 };
 use crate::{
     domain::{HeaderList, ProxyConfig, Secret},
@@ -65,6 +66,9 @@ pub enum AccountError {
     /// The account has no provider of its own.
     #[error("Claude Console Claude account not found")]
     NoProvider,
+    /// What the vendor of an OpenAI account needs to know is not stored.
+    #[error(transparent)]
+    OpenAi(#[from] OpenAiUnready),
 }
 
 impl AccountError {
@@ -146,7 +150,7 @@ impl Accounts {
                 proxy: proxy::of(&entry),
                 record: entry,
             }),
-            Kind::Official | Kind::Bedrock => Err(AccountError::NoProvider),
+            _ => Err(AccountError::NoProvider),
         }
     }
 
@@ -164,7 +168,7 @@ impl Accounts {
             return Err(AccountError::Disabled);
         }
         if expires_soon(entry, self.now_ms()) {
-            return match self.refreshed_token(entry).await {
+            return match self.refreshed_token(entry, When::Stale).await {
                 Ok(token) => Ok(token),
                 Err(error) => {
                     // It may be a long-lived token entered by hand.

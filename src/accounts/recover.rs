@@ -5,10 +5,10 @@
 use std::sync::Arc;
 
 use compat::{
-    account_state::{Family, Moment, Phase, console, official},
+    account_state::{Family, Moment, Phase, console, official, openai},
     clock::iso,
     lock::{self, Lock},
-    pool::{Entry, Kind, Need, Patch, Snapshot},
+    pool::{self, Entry, Kind, Need, Patch, Snapshot},
     store::{Cmd, StoreError},
 };
 
@@ -17,7 +17,7 @@ use super::Accounts;
 /// An account that came back by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recovered {
-    /// Official or console.
+    /// ChatGPT, official or console.
     pub kind: Kind,
     /// Its id.
     pub id: String,
@@ -54,9 +54,9 @@ impl Accounts {
     /// # Errors
     /// When accounts cannot be read.
     pub async fn recover(&self) -> Result<Vec<Recovered>, StoreError> {
-        let mut recovered = Vec::new();
+        let mut recovered = self.recover_openai().await?;
         let needs = [Need::List(Kind::Official), Need::List(Kind::Console)];
-        let snapshot = self.0.ports.pool.snapshot(&needs).await?;
+        let snapshot = self.claude_accounts(&needs).await?;
         let mut cmds: Vec<Cmd> = snapshot.upkeep(Kind::Official).to_vec();
         cmds.extend(snapshot.upkeep(Kind::Console).iter().cloned());
         for entry in snapshot.list(Kind::Official) {
@@ -86,7 +86,7 @@ impl Accounts {
                 tracing::warn!(%error, account = %entry.id, "token was not refreshed ahead");
             }
         }
-        recovered.sort_by_key(|account| (account.kind != Kind::Official, account.from));
+        recovered.sort_by_key(|account| (place(account.kind), account.from));
         Ok(recovered)
     }
 
@@ -96,7 +96,7 @@ impl Accounts {
     /// When accounts cannot be read.
     pub async fn retry_errors(&self) -> Result<usize, StoreError> {
         let mut retried = 0;
-        let snapshot = self.0.ports.pool.snapshot(&[Need::List(Kind::Official)]).await?;
+        let snapshot = self.claude_accounts(&[Need::List(Kind::Official)]).await?;
         let mut cmds = snapshot.upkeep(Kind::Official).to_vec();
         for entry in snapshot.list(Kind::Official) {
             if let Some(patch) = official::retry_errors(&entry, self.now_ms()) {
@@ -112,6 +112,28 @@ impl Accounts {
         }
         self.0.ports.writes.send(cmds).await;
         Ok(retried)
+    }
+
+    /// Limits of ChatGPT accounts that are over. One whose token the vendor has refused meanwhile loses its
+    /// limit, but does not come back. Providers' accounts are looked at by selection alone.
+    async fn recover_openai(&self) -> Result<Vec<Recovered>, StoreError> {
+        let pool = self.0.ports.pools.of(pool::Family::OpenAi);
+        let snapshot = pool.snapshot(&[Need::List(Kind::OpenAi)]).await?;
+        let mut cmds: Vec<Cmd> = snapshot.upkeep(Kind::OpenAi).to_vec();
+        let mut recovered = Vec::new();
+        for entry in snapshot.list(Kind::OpenAi) {
+            let now_ms = self.now_ms();
+            if openai::limit(&entry, now_ms) == Phase::Elapsed {
+                tracing::info!(account = %entry.id, "limit is over");
+                let lift = openai::lift_limit(&entry, now_ms);
+                cmds.extend(self.patch(&entry, &lift));
+                if entry.patched(&lift).schedulable() {
+                    recovered.push(Recovered::of(&entry, Kept::Limit));
+                }
+            }
+        }
+        self.0.ports.writes.send(cmds).await;
+        Ok(recovered)
     }
 
     fn recover_console(&self, entry: &Arc<Entry>, recovered: &mut Vec<Recovered>) -> Vec<Cmd> {
@@ -142,6 +164,10 @@ impl Accounts {
             write(&mut entry, &reset);
         }
         cmds
+    }
+
+    async fn claude_accounts(&self, needs: &[Need]) -> Result<Arc<Snapshot>, StoreError> {
+        self.0.ports.pools.of(pool::Family::Claude).snapshot(needs).await
     }
 
     /// Under the legacy service's lock, from a record read under it.
@@ -178,6 +204,15 @@ impl Accounts {
             tracing::warn!(%error, account = %entry.id, "recovery lock was not released");
         }
         recovered
+    }
+}
+
+/// The order in which kinds are told of.
+fn place(kind: Kind) -> usize {
+    match kind {
+        Kind::OpenAi => 0,
+        Kind::Official => 1,
+        _ => 2,
     }
 }
 

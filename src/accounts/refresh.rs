@@ -10,7 +10,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use compat::{
-    account_state::official,
+    account_state::{official, openai as chatgpt},
     clock::iso,
     cooldown,
     crypto::Service,
@@ -28,7 +28,7 @@ use thiserror::Error;
 
 use super::{
     Accounts,
-    events::{Event, OAUTH},
+    events::{Event, OAUTH, OPENAI},
     oauth, proxy,
     ready::expires_soon,
 };
@@ -54,6 +54,9 @@ pub enum RefreshError {
     /// A setup token, or one entered by hand without refresh token.
     #[error("No refresh token available - manual token update required")]
     NoRefreshToken,
+    /// An account that was stored without a refresh token.
+    #[error("No refresh token available")]
+    NoneStored,
     /// Another process holds the lock and left no token behind.
     #[error("Token refresh in progress by another process")]
     InProgress,
@@ -75,23 +78,32 @@ type Outcome = Result<Secret, RefreshError>;
 
 /// Refreshes in flight, by account.
 #[derive(Default)]
-pub(super) struct Flights(Mutex<HashMap<Arc<str>, Shared<BoxFuture<'static, Outcome>>>>);
+pub(super) struct Flights(Mutex<HashMap<(Kind, Arc<str>), Shared<BoxFuture<'static, Outcome>>>>);
+
+/// When a token is exchanged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum When {
+    /// When the stored one has run out, or is about to.
+    Stale,
+    /// Even if it is still good.
+    Now,
+}
 
 impl Accounts {
     /// The access token after a refresh; callers at the same time share one.
-    pub(super) async fn refreshed_token(&self, entry: &Arc<Entry>) -> Outcome {
+    pub(super) async fn refreshed_token(&self, entry: &Arc<Entry>, when: When) -> Outcome {
+        let account = (entry.kind, entry.id.clone());
         let flight = {
             let mut flights = self.0.flights.0.lock();
-            match flights.get(&entry.id) {
+            match flights.get(&account) {
                 Some(flight) => flight.clone(),
                 None => {
-                    let (accounts, entry) = (self.clone(), entry.clone());
-                    let id = entry.id.clone();
+                    let (accounts, entry, key) = (self.clone(), entry.clone(), account.clone());
                     // A task of its own: it must end even if every client has left. Tracked, so that
                     // shutdown waits for it.
                     let task = self.0.tasks.spawn(async move {
-                        let outcome = accounts.refresh(&entry).await;
-                        accounts.0.flights.0.lock().remove(&entry.id);
+                        let outcome = accounts.refresh(&entry, when).await;
+                        accounts.0.flights.0.lock().remove(&key);
                         outcome
                     });
                     let flight = async move {
@@ -100,7 +112,7 @@ impl Accounts {
                         })
                     };
                     let flight = flight.boxed().shared();
-                    flights.insert(id, flight.clone());
+                    flights.insert(account, flight.clone());
                     flight
                 }
             }
@@ -108,10 +120,12 @@ impl Accounts {
         flight.await
     }
 
-    async fn refresh(&self, entry: &Arc<Entry>) -> Outcome {
+    async fn refresh(&self, entry: &Arc<Entry>, when: When) -> Outcome {
         let outcome = match self.read(entry).await {
             // Another process was faster.
-            Ok(now) if !expires_soon(&now, self.now_ms()) => Ok(self.decrypt(&now, "accessToken")),
+            Ok(now) if when == When::Stale && !stale(&now, self.now_ms()) => {
+                Ok(self.decrypt(&now, "accessToken"))
+            }
             Ok(now) => self.exchange_under_lock(&now).await,
             Err(error) => Err(error),
         };
@@ -123,21 +137,18 @@ impl Accounts {
 
     /// A refresh that an administrator asks for: the token is exchanged even if it is still good.
     pub(super) async fn refresh_now(&self, entry: &Arc<Entry>) -> Outcome {
-        let outcome = match self.read(entry).await {
-            Ok(now) => self.exchange_under_lock(&now).await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = &outcome {
-            self.failed(entry, error).await;
-        }
-        outcome
+        self.refresh(entry, When::Now).await
     }
 
     async fn exchange_under_lock(&self, before: &Entry) -> Outcome {
         if self.decrypt(before, "refreshToken").is_empty() {
-            return Err(RefreshError::NoRefreshToken);
+            return Err(match before.kind {
+                Kind::OpenAi => RefreshError::NoneStored,
+                _ => RefreshError::NoRefreshToken,
+            });
         }
-        let lock = Lock::token_refresh("claude", &before.id, uuid::Uuid::new_v4().to_string());
+        let platform = if before.kind == Kind::OpenAi { "openai" } else { "claude" };
+        let lock = Lock::token_refresh(platform, &before.id, uuid::Uuid::new_v4().to_string());
         // A lock that cannot be asked for counts as held, as in the legacy service.
         let held = match self.run(lock.acquire()).await {
             Ok(reply) => lock::taken(reply).unwrap_or(false),
@@ -153,7 +164,8 @@ impl Accounts {
         outcome
     }
 
-    /// Another process is refreshing: take what it leaves, whatever it is after two seconds.
+    /// Another process is refreshing: take what it leaves. After two seconds a Claude token is taken
+    /// whatever it is, a ChatGPT token only while it is good.
     async fn wait_for_other(&self, before: &Entry) -> Outcome {
         let mut waited = Duration::ZERO;
         loop {
@@ -161,7 +173,11 @@ impl Accounts {
             waited += OTHERS_POLL;
             let now = self.read(before).await?;
             let rotated = now.get("accessToken") != before.get("accessToken");
-            if rotated && !expires_soon(&now, self.now_ms()) || waited >= OTHERS_WAIT {
+            let stale = stale(&now, self.now_ms());
+            if rotated && !stale || waited >= OTHERS_WAIT {
+                if stale && now.kind == Kind::OpenAi {
+                    return Err(RefreshError::InProgress);
+                }
                 let token = self.decrypt(&now, "accessToken");
                 return if token.is_empty() { Err(RefreshError::InProgress) } else { Ok(token) };
             }
@@ -170,15 +186,20 @@ impl Accounts {
 
     async fn exchange(&self, before: &Entry) -> Outcome {
         let entry = self.read(before).await?;
-        if entry.get("accessToken") != before.get("accessToken")
-            && !expires_soon(&entry, self.now_ms())
-        {
+        if entry.get("accessToken") != before.get("accessToken") && !stale(&entry, self.now_ms()) {
             return Ok(self.decrypt(&entry, "accessToken"));
         }
         let refresh_token = self.decrypt(&entry, "refreshToken");
-        let proxy = proxy::of(&entry);
+        match entry.kind {
+            Kind::OpenAi => self.openai_exchange(&entry, &refresh_token).await,
+            _ => self.claude_exchange(&entry, &refresh_token).await,
+        }
+    }
+
+    async fn claude_exchange(&self, entry: &Entry, refresh_token: &Secret) -> Outcome {
+        let proxy = proxy::of(entry);
         let (status, body) = self
-            .ask(oauth::token_request(&refresh_token, proxy.clone()))
+            .ask(oauth::token_request(refresh_token, proxy.clone()))
             .await
             .map_err(|error| RefreshError::Upstream(error.message))?;
         match status {
@@ -212,15 +233,16 @@ impl Accounts {
         if let Some(plan) = tokens.plan {
             patch = patch.set("subscriptionInfo", plan);
         }
-        self.store_rotation(&entry, &patch).await;
+        self.store_rotation(entry, &patch).await;
+        self.guard_rotation(entry, &patch);
         if entry.get("scopes").contains("user:profile") {
-            self.fetch_profile(&entry, &tokens.access_token, proxy).await;
+            self.fetch_profile(entry, &tokens.access_token, proxy).await;
         }
         Ok(tokens.access_token)
     }
 
     /// Writes rotated tokens; the old ones are worthless, so this is tried for as long as makes sense.
-    async fn store_rotation(&self, entry: &Entry, patch: &Patch) {
+    pub(super) async fn store_rotation(&self, entry: &Entry, patch: &Patch) {
         let cmds = self.patch(entry, patch);
         let mut pauses = WRITE_RETRIES.iter();
         loop {
@@ -237,7 +259,6 @@ impl Accounts {
                 }
             }
         }
-        self.guard_rotation(entry, patch);
     }
 
     async fn fetch_profile(
@@ -284,6 +305,12 @@ impl Accounts {
     async fn failed(&self, entry: &Arc<Entry>, error: &RefreshError) {
         let entry = self.read(entry).await.map_or_else(|_| entry.clone(), Arc::new);
         let message = error.to_string();
+        let reason = format!("Token refresh failed: {message}");
+        if entry.kind == Kind::OpenAi {
+            // Nothing is said of it in the record.
+            let code = "OPENAI_TOKEN_REFRESH_FAILED";
+            return self.report(&entry, Event::new(OPENAI, "error", code, reason));
+        }
         let cmds = if official::unprotected(&entry) {
             let kind = "token_refresh_failed";
             cooldown::history(
@@ -300,7 +327,6 @@ impl Accounts {
         if let Err(error) = self.0.ports.store.run(cmds.into_iter().collect()).await {
             tracing::warn!(%error, account = %entry.id, "failed refresh could not be noted");
         }
-        let reason = format!("Token refresh failed: {message}");
         self.report(&entry, Event::new(OAUTH, "error", "CLAUDE_OAUTH_ERROR", reason));
     }
 
@@ -324,8 +350,10 @@ impl Accounts {
         self.decrypt(entry, "accessToken")
     }
 
-    fn decrypt(&self, entry: &Entry, field: &str) -> Secret {
-        Secret::from(self.0.ports.vault.decrypt(Service::Claude, entry.get(field)).text)
+    /// A stored secret in the clear; empty for kinds whose secrets have another form.
+    pub(super) fn decrypt(&self, entry: &Entry, field: &str) -> Secret {
+        let open = |service| self.0.ports.vault.decrypt(service, entry.get(field)).text;
+        Secret::from(entry.kind.service().map(open).unwrap_or_default())
     }
 
     pub(super) async fn ask(&self, request: UpstreamRequest) -> Result<(u16, Bytes), SendError> {
@@ -340,6 +368,14 @@ impl Accounts {
             }
         }
         Ok((answer.status, body.into()))
+    }
+}
+
+/// Whether the access token has to be exchanged before it is used.
+fn stale(entry: &Entry, now_ms: i64) -> bool {
+    match entry.kind {
+        Kind::OpenAi => chatgpt::token_expired(entry, now_ms),
+        _ => expires_soon(entry, now_ms),
     }
 }
 

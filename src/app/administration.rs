@@ -7,7 +7,7 @@ use compat::{
     account_state::UsageCost,
     clock::{Clock, LocalCalendar},
     keys::AccountKind,
-    pool::{AccountPool, DayUsage},
+    pool::{DayUsage, Pools},
     store::{RedisStore, Store},
     write_behind::WriteBehind,
 };
@@ -66,7 +66,7 @@ impl Administration {
         let (writes, writer) = WriteBehind::new(Arc::clone(&store));
         let tasks = TaskTracker::new();
         tasks.spawn(writer);
-        let pool = AccountPool::new(Arc::clone(&store), clock.clone(), calendar, vault.clone());
+        let pools = Pools::new(&store, &clock, calendar, &vault);
         let (notifier, delivery) = Notifier::new(Arc::clone(&store), settings::postman(config)?);
         let ending = CancellationToken::new();
         tasks.spawn(delivery.run(ending.clone()));
@@ -74,7 +74,7 @@ impl Administration {
         let at_work = Accounts::new(
             AccountPorts {
                 store: Arc::clone(&store),
-                pool: Arc::new(pool),
+                pools: Arc::new(pools),
                 writes,
                 sender: sender.clone(),
                 vault: vault.clone(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use compat::{
     account_state::UsageCost,
     clock::{Clock, LocalCalendar},
-    pool::AccountPool,
+    pool::{Family, Pools},
     store::{RedisStores, Store},
     usage::Books,
     write_behind::WriteBehind,
@@ -79,7 +79,7 @@ pub(super) fn assemble(
     let vault = settings::vault(&config.security);
     let calendar = LocalCalendar::new(i64::from(config.time.offset_hours));
     let (writes, writer) = WriteBehind::new(Arc::clone(&hot));
-    let pool = Arc::new(AccountPool::new(Arc::clone(&hot), clock.clone(), calendar, vault.clone()));
+    let pools = Arc::new(Pools::new(&hot, &clock, calendar, &vault));
     let keeper = SlotKeeper::new(Arc::clone(&hot), clock.clone());
     let billing = Arc::new(Billing::new(prices, books));
     let anomalies: Arc<dyn AnomalySink> = match &notifier {
@@ -95,7 +95,7 @@ pub(super) fn assemble(
     ));
     let scheduler = Arc::new(Scheduler::new(
         Arc::clone(&hot),
-        Arc::clone(&pool),
+        Arc::clone(&pools),
         writes.clone(),
         clock.clone(),
         calendar,
@@ -106,7 +106,7 @@ pub(super) fn assemble(
     let accounts = Accounts::new(
         AccountPorts {
             store: Arc::clone(&hot),
-            pool: Arc::clone(&pool),
+            pools: Arc::clone(&pools),
             writes: writes.clone(),
             sender: Arc::clone(&sender),
             vault,
@@ -120,7 +120,7 @@ pub(super) fn assemble(
     let relay = Arc::new(Relay::new(RelayParts {
         bindings: SessionBindings::new(
             Arc::clone(&hot),
-            Arc::clone(&pool),
+            Arc::clone(pools.of(Family::Claude)),
             writes.clone(),
             clock.clone(),
         ),
@@ -128,7 +128,7 @@ pub(super) fn assemble(
         keys,
         scheduler,
         accounts,
-        pool: Arc::clone(&pool),
+        pools: Arc::clone(&pools),
         calendar,
         billing: Arc::clone(&billing),
         sender,
@@ -145,7 +145,7 @@ pub(super) fn assemble(
         hot,
         bulk,
         redis,
-        pool,
+        pools,
         billing,
         relay,
         notifier,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use compat::{
-    pool::{Kind, Need},
+    pool::{Family, Kind, Need},
     store::{Batch, Cmd, Reply, Store, StoreError},
     usage::{StatsOptions, usage_stats},
 };
@@ -42,7 +42,8 @@ impl Facts for App {
 
     fn claude_accounts(&self) -> BoxFuture<'_, Result<(usize, usize), FactError>> {
         Box::pin(async {
-            let snapshot = self.pool.snapshot(&[Need::List(Kind::Official)]).await;
+            let pool = self.pools.of(Family::Claude);
+            let snapshot = pool.snapshot(&[Need::List(Kind::Official)]).await;
             let accounts = snapshot.map_err(|error| error.to_string())?.list(Kind::Official);
             let active = |entry: &&std::sync::Arc<compat::pool::Entry>| {
                 entry.active() && entry.status() == "active"

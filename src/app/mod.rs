@@ -24,7 +24,7 @@ use std::{
 use anyhow::Context;
 use compat::{
     clock::{Clock, LocalCalendar},
-    pool::AccountPool,
+    pool::Pools,
     store::{RedisStores, Store},
     usage::{Books, Ledger},
 };
@@ -82,7 +82,7 @@ pub struct App {
     /// The connections behind both, when they are real ones.
     pub redis: Option<RedisStores>,
     /// Account snapshots.
-    pub pool: Arc<AccountPool>,
+    pub pools: Arc<Pools>,
     /// Costs and usage.
     pub billing: Arc<Billing>,
     /// The pipeline.

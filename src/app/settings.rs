@@ -113,6 +113,7 @@ pub(super) fn account_rules(config: &Config) -> AccountRules {
         warnings_per_window: i64::from(config.claude.five_hour_warning_limit),
         console_block_minutes: i64::from(config.claude.console_blocked_minutes),
         zone: process_zone(config),
+        request_timeout: config.claude.request_timeout,
     }
 }
 

@@ -33,6 +33,7 @@ impl Anomaly {
             "CLAUDE_OAUTH_BLOCKED" | "CLAUDE_OAUTH_ERROR" => "",
             "CLAUDE_CONSOLE_QUOTA_EXCEEDED" => "Unknown Account",
             "QUOTA_EXCEEDED" | "STATUS_RESET" => id,
+            code if code.starts_with("OPENAI_") => id,
             code if code.starts_with("CLAUDE_CONSOLE_") => "Claude Console Account",
             _ => "Claude Account",
         }

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use compat::{relay_config::RelayConfig, store::StoreError};
+use compat::{pool::Family, relay_config::RelayConfig, store::StoreError};
 
 use super::{Call, Incoming, Relay, Trail};
 use crate::{
@@ -20,8 +20,8 @@ pub struct Admission {
 
 impl Relay {
     /// Admits a request: two round trips at most, one for everything that is read, one for everything
-    /// that is counted. `path` is the path below the router's mount; `session_hash` names the
-    /// conversation on relay routes.
+    /// that is counted. `path` is the path below the router's mount; accounts of `family` are read, and
+    /// `session` names the conversation on relay routes.
     ///
     /// # Errors
     /// The refusal to send.
@@ -29,7 +29,8 @@ impl Relay {
         &self,
         incoming: Incoming,
         path: &str,
-        session_hash: Option<&str>,
+        family: Family,
+        session: Option<&str>,
     ) -> Result<Admission, Rejection> {
         let trail = self.trails.begin(
             &incoming.request_id,
@@ -37,7 +38,7 @@ impl Relay {
             &incoming.method,
             incoming.endpoint(),
         );
-        let admission = self.admit_on(incoming, path, session_hash, &trail).await;
+        let admission = self.admit_on(incoming, path, (family, session), &trail).await;
         if let Err(rejection) = &admission {
             trail.note("admit", format!("refused: {} {}", rejection.status(), rejection.label()));
         }
@@ -48,12 +49,12 @@ impl Relay {
         &self,
         incoming: Incoming,
         path: &str,
-        session_hash: Option<&str>,
+        (family, session): (Family, Option<&str>),
         trail: &Trail,
     ) -> Result<Admission, Rejection> {
         let (key, prefetched) = tokio::join!(
             self.keys.lookup(incoming.credential.as_deref()),
-            self.scheduler.prefetch(session_hash),
+            self.scheduler.prefetch(family, session),
         );
         let key = key?;
         trail.note("admit", format!("key {}", key.id));

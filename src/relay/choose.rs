@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use compat::{
-    pool::{Entry, Kind},
+    pool::{Entry, Family, Kind},
     store::StoreError,
 };
 use serde_json::json;
@@ -43,6 +43,9 @@ impl Chosen {
             Kind::Console => AccountKind::ClaudeConsole,
             Kind::Ccr => AccountKind::Ccr,
             Kind::Bedrock => AccountKind::Bedrock,
+            Kind::OpenAi => AccountKind::OpenAi,
+            Kind::OpenAiResponses => AccountKind::OpenAiResponses,
+            Kind::Azure => AccountKind::AzureOpenAi,
         }
     }
 
@@ -140,7 +143,7 @@ impl Relay {
         };
         let prefetched = match prefetched {
             Some(Ok(read)) => read,
-            _ => self.scheduler.prefetch(session.as_deref()).await?,
+            _ => self.scheduler.prefetch(Family::Claude, session.as_deref()).await?,
         };
         let mut considered = Vec::new();
         let outcome = self.scheduler.select(&request, prefetched, &mut considered).await;
@@ -152,7 +155,7 @@ impl Relay {
     /// Forgets which account the conversation was with.
     pub(super) async fn forget_session(&self, call: &Call) {
         if let Some(session) = session_hash(call.incoming.body.root()) {
-            self.scheduler.forget(&session).await;
+            self.scheduler.forget(Family::Claude, &session).await;
         }
     }
 

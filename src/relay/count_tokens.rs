@@ -89,6 +89,10 @@ impl Relay {
         let plain = match chosen.kind() {
             Kind::Ccr => return unsupported("CCR"),
             Kind::Bedrock => return unsupported("Bedrock"),
+            // None of these is ever chosen for a Claude request.
+            kind @ (Kind::OpenAi | Kind::OpenAiResponses | Kind::Azure) => {
+                return unsupported(kind.as_str());
+            }
             Kind::Official => {
                 self.official_reply(call, chosen, claude_official::Endpoint::CountTokens).await?
             }

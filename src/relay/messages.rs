@@ -98,6 +98,10 @@ impl Relay {
             (Kind::Ccr, true) => self.ccr_stream(call, chosen).await,
             (Kind::Bedrock, false) => self.bedrock_plain(call, chosen).await,
             (Kind::Bedrock, true) => self.bedrock_stream(call, chosen).await,
+            (kind @ (Kind::OpenAi | Kind::OpenAiResponses | Kind::Azure), _) => {
+                let text = format!("a {} account was chosen for a Claude request", kind.as_str());
+                Err((call, Failure::Internal(text).into()))
+            }
         }
     }
 }

@@ -16,6 +16,7 @@ mod count_tokens;
 mod failure;
 mod messages;
 mod official;
+mod openai;
 mod plain;
 mod provider;
 mod pump;
@@ -27,7 +28,7 @@ use std::{ops::Deref, sync::Arc, time::Duration};
 
 use compat::{
     clock::{Clock, LocalCalendar},
-    pool::AccountPool,
+    pool::Pools,
     relay_config::RelayConfig,
 };
 use parking_lot::Mutex;
@@ -40,6 +41,8 @@ pub use crate::wire::body::{BodyError, RequestBody};
 pub use admit::Admission;
 pub use call::{Call, Incoming};
 pub use chat::{ChatAsk, ChatClient, ChatRoute};
+/// Whose accounts a request chooses among.
+pub use compat::pool::Family;
 pub use pump::AfterClient;
 pub use reply::{Reply, ReplyBody};
 pub use trail::{End, Explained, Step, Trail, Trails};
@@ -79,7 +82,7 @@ pub struct RelayParts {
     /// State of accounts.
     pub accounts: Accounts,
     /// Snapshots of all accounts.
-    pub pool: Arc<AccountPool>,
+    pub pools: Arc<Pools>,
     /// The operator's calendar.
     pub calendar: LocalCalendar,
     /// Sessions bound to accounts.

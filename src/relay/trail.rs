@@ -3,14 +3,14 @@
 //! Steps name ids, counts, statuses and rules; never a secret and never a client's text. The last
 //! requests are kept, older ones forgotten.
 
-use std::{borrow::Cow, collections::VecDeque, sync::Arc};
+use std::{borrow::Cow, collections::VecDeque, fmt::Display, sync::Arc};
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::RequestId,
-    schedule::{Considered, SelectError, Selection},
+    schedule::{Considered, Selection},
 };
 
 /// Requests that are remembered; the oldest go first.
@@ -108,7 +108,7 @@ impl Trail {
         &self,
         session: Option<&str>,
         considered: &[Considered],
-        outcome: &Result<Selection, SelectError>,
+        outcome: &Result<Selection, impl Display>,
     ) {
         let said = match outcome {
             Ok(selection) => format!(

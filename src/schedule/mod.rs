@@ -1,30 +1,25 @@
-//! Which account serves a Claude request.
+//! Which account serves a request.
 //!
-//! [`decide`] is the decision itself: a pure function of the request, a snapshot of all accounts and
-//! the conversation's sticky mapping (contract/anthropic.md §2). [`Scheduler`] reads those, runs the
-//! decision, and carries out what follows from it without making the request wait. Nothing here talks
-//! to a vendor.
+//! A family of accounts brings a [`Question`]: what it needs to know and its decision, a pure function of
+//! the request, a snapshot of the family's accounts and the conversation's sticky mapping. [`Scheduler`]
+//! reads those, runs the decision, and carries out what follows from it without making the request wait.
+//! Nothing here talks to a vendor.
 
-mod binding;
-mod bound;
-mod ccr;
-mod check;
-mod decide;
-mod group;
-mod model;
+pub mod claude;
+mod ledger;
+pub mod openai;
 mod order;
-mod request;
+mod question;
 mod scheduler;
-mod shared;
+mod selection;
 #[cfg(test)]
 mod tests;
-mod work;
 
-pub use binding::{BindingCheck, SessionBindings};
-pub use decide::{Decision, decide};
-pub use request::{
-    Considered, Exclusion, ForcedAccount, KeyBindings, Model, SelectError, SelectRequest,
-    Selection, Unavailable, Via,
+pub use claude::{
+    BindingCheck, ForcedAccount, KeyBindings, Model, SelectError, SelectRequest, SessionBindings,
+    Unavailable,
 };
+pub use ledger::{Effect, Rules};
+pub use question::{Decision, Question, Seen};
 pub use scheduler::{Prefetched, Scheduler};
-pub use work::{Effect, Rules};
+pub use selection::{Considered, Exclusion, Selection, Via};

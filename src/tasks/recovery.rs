@@ -57,6 +57,8 @@ fn platform(account: &Recovered) -> &'static str {
         Kind::Console => "Claude Console",
         Kind::Ccr => "CCR",
         Kind::Bedrock => "Bedrock",
+        Kind::OpenAi | Kind::OpenAiResponses => "OpenAI",
+        Kind::Azure => "Azure OpenAI",
     }
 }
 

@@ -1,5 +1,5 @@
 //! How the legacy service moves accounts between states: pure rules from a record and a moment to the
-//! fields to write (contract/anthropic.md §4.3–§5.1).
+//! fields to write (contract/anthropic.md §4.3–§5.1, contract/openai-azure-droid.md §2–§4).
 //!
 //! The legacy service rewrites whole records; a [`Patch`] here has the fields that such a rewrite would
 //! change, nothing more. No rule runs a command or reads a clock.
@@ -7,6 +7,8 @@
 pub mod ccr;
 pub mod console;
 pub mod official;
+pub mod openai;
+pub mod responses;
 
 use crate::{
     clock::LocalCalendar,

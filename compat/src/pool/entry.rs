@@ -4,13 +4,13 @@ use std::{collections::HashMap, sync::Arc};
 
 use serde_json::Value;
 
-use super::Patch;
-use crate::{js, number};
+use super::{Family, Patch};
+use crate::{crypto::Service, js, number};
 
 /// Fields of a record.
 pub type Fields = HashMap<String, String>;
 
-/// Kinds of account that serve Claude requests.
+/// Kinds of account that requests are relayed to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     /// `claude-official`.
@@ -21,11 +21,25 @@ pub enum Kind {
     Ccr,
     /// `bedrock`.
     Bedrock,
+    /// `openai`: ChatGPT accounts, as Codex uses them.
+    OpenAi,
+    /// `openai-responses`: providers of the responses API with a key.
+    OpenAiResponses,
+    /// `azure-openai`.
+    Azure,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 4] = [Self::Official, Self::Console, Self::Ccr, Self::Bedrock];
+    pub const ALL: [Self; 7] = [
+        Self::Official,
+        Self::Console,
+        Self::Ccr,
+        Self::Bedrock,
+        Self::OpenAi,
+        Self::OpenAiResponses,
+        Self::Azure,
+    ];
 
     /// Legacy account type text.
     pub fn as_str(self) -> &'static str {
@@ -34,7 +48,32 @@ impl Kind {
             Self::Console => "claude-console",
             Self::Ccr => "ccr",
             Self::Bedrock => "bedrock",
+            Self::OpenAi => "openai",
+            Self::OpenAiResponses => "openai-responses",
+            Self::Azure => "azure-openai",
         }
+    }
+
+    /// Whose requests it serves.
+    pub fn family(self) -> Family {
+        match self {
+            Self::Official | Self::Console | Self::Ccr | Self::Bedrock => Family::Claude,
+            Self::OpenAi | Self::OpenAiResponses => Family::OpenAi,
+            Self::Azure => Family::Azure,
+        }
+    }
+
+    /// Whose encryption its secrets are under; Bedrock has a form of its own.
+    pub fn service(self) -> Option<Service> {
+        Some(match self {
+            Self::Official => Service::Claude,
+            Self::Console => Service::ClaudeConsole,
+            Self::Ccr => Service::Ccr,
+            Self::Bedrock => return None,
+            Self::OpenAi => Service::OpenAi,
+            Self::OpenAiResponses => Service::OpenAiResponses,
+            Self::Azure => Service::AzureOpenAi,
+        })
     }
 
     /// Reads a legacy account type text.
@@ -49,6 +88,9 @@ impl Kind {
             Self::Console => "claude_console_account:index",
             Self::Ccr => "ccr_account:index",
             Self::Bedrock => "bedrock_account:index",
+            Self::OpenAi => "openai:account:index",
+            Self::OpenAiResponses => "openai_responses_account:index",
+            Self::Azure => "azure_openai:account:index",
         }
     }
 
@@ -63,6 +105,9 @@ impl Kind {
             Self::Console => "claude_console_account:",
             Self::Ccr => "ccr_account:",
             Self::Bedrock => "bedrock_account:",
+            Self::OpenAi => "openai:account:",
+            Self::OpenAiResponses => "openai_responses_account:",
+            Self::Azure => "azure_openai:account:",
         }
     }
 }

@@ -10,7 +10,7 @@ use std::{
 use parking_lot::RwLock;
 use serde_json::Value;
 
-use super::{DayUsage, Entry, Fields, Group, Kind, Leases, Need, Snapshot, scan::scan_ids};
+use super::{DayUsage, Entry, Family, Fields, Group, Kind, Leases, Need, Snapshot, scan::scan_ids};
 use crate::{
     crypto::Vault,
     number,
@@ -43,6 +43,7 @@ enum Read {
 
 pub(super) struct Loader<'a> {
     store: &'a dyn Store,
+    family: Family,
     needs: &'a [Need],
     now_ms: i64,
     today: String,
@@ -80,6 +81,7 @@ pub(super) struct Loaded {
 impl<'a> Loader<'a> {
     pub(super) fn new(
         store: &'a dyn Store,
+        family: Family,
         needs: &'a [Need],
         demanded: &'a [Need],
         now_ms: i64,
@@ -90,7 +92,7 @@ impl<'a> Loader<'a> {
             Need::List(kind) => Some(*kind),
             _ => None,
         }));
-        Self { store, needs, demanded, now_ms, today, done: HashSet::new(), found }
+        Self { store, family, needs, demanded, now_ms, today, done: HashSet::new(), found }
     }
 
     pub(super) async fn run(mut self, previous: Option<&Snapshot>) -> Result<Loaded, StoreError> {
@@ -111,7 +113,10 @@ impl<'a> Loader<'a> {
 
     /// Everything that the needs name and that the last read had.
     fn first(&self, previous: Option<&Snapshot>) -> Vec<Read> {
-        let mut reads = vec![Read::Settings, Read::ServiceRates, Read::UserAgent];
+        let mut reads = vec![Read::Settings, Read::ServiceRates];
+        if self.family == Family::Claude {
+            reads.push(Read::UserAgent);
+        }
         for need in self.needs {
             match need {
                 Need::List(kind) => reads.extend([Read::EmptyMark(*kind), Read::Index(*kind)]),
@@ -164,12 +169,13 @@ impl<'a> Loader<'a> {
             }
         }
         for id in found.members.values().flatten() {
-            // A member is an official account, else a console account.
-            reads.extend(account(Kind::Official, id));
-            if found.looked_up.contains(&(Kind::Official, id.clone()))
-                && !found.records.contains_key(&(Kind::Official, id.clone()))
-            {
-                reads.extend(account(Kind::Console, id));
+            // A member is of the first kind that has a record of it.
+            for kind in self.family.members() {
+                reads.extend(account(*kind, id));
+                let key = (*kind, id.clone());
+                if !found.looked_up.contains(&key) || found.records.contains_key(&key) {
+                    break;
+                }
             }
         }
         let mut quota = false;

@@ -1,4 +1,5 @@
-//! A common view of all accounts that can serve Claude requests, read from Redis in one pipeline.
+//! A common view of all accounts that requests of one family can be relayed to, read from Redis in one
+//! pipeline.
 //!
 //! [`AccountPool`] keeps the last [`Snapshot`] for a few milliseconds so that a burst of requests
 //! shares one read; at low rates every request gets a snapshot whose reading began after it arrived.
@@ -6,6 +7,7 @@
 //! legacy service would make are handed out as commands ([`Snapshot::upkeep`]).
 
 mod entry;
+mod family;
 mod load;
 mod patch;
 mod scan;
@@ -22,6 +24,7 @@ use std::{
 use parking_lot::Mutex;
 
 pub use entry::{DayUsage, Entry, Fields, Kind, Leases};
+pub use family::{Family, Pools};
 pub use patch::{Patch, replace_text};
 pub use snapshot::{Group, Snapshot};
 
@@ -52,6 +55,7 @@ pub enum Need {
 
 /// Reads and keeps account snapshots.
 pub struct AccountPool {
+    family: Family,
     store: Arc<dyn Store>,
     clock: Clock,
     calendar: LocalCalendar,
@@ -82,9 +86,15 @@ enum Own {
 
 impl AccountPool {
     /// A pool over `store`; nothing is read yet.
-    pub fn new(store: Arc<dyn Store>, clock: Clock, calendar: LocalCalendar, vault: Vault) -> Self {
+    pub fn new(
+        family: Family,
+        store: Arc<dyn Store>,
+        clock: Clock,
+        calendar: LocalCalendar,
+        vault: Vault,
+    ) -> Self {
         let (state, flight) = (Mutex::default(), tokio::sync::Mutex::new(()));
-        Self { store, clock, calendar, vault, state, flight }
+        Self { family, store, clock, calendar, vault, state, flight }
     }
 
     /// A snapshot that serves all `needs`. One round trip when the needs were known before or nothing
@@ -225,7 +235,7 @@ impl AccountPool {
         let previous = self.current();
         let now_ms = self.clock.now_ms();
         let today = self.calendar.date(now_ms);
-        let loaded = load::Loader::new(&*self.store, &needs, demanded, now_ms, today)
+        let loaded = load::Loader::new(&*self.store, self.family, &needs, demanded, now_ms, today)
             .run(previous.as_deref())
             .await?;
         let mut state = self.state.lock();

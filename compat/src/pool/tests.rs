@@ -31,6 +31,7 @@ fn bench() -> Bench {
     let redis = TestRedis::spawn();
     let store = Arc::new(Counting { inner: Arc::new(redis.store()), batches: AtomicUsize::new(0) });
     let pool = AccountPool::new(
+        Family::Claude,
         store.clone(),
         Clock::manual(1_784_822_400_000),
         LocalCalendar::new(8),

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{
     AccountAdmin,
     form::{Body, Grouping, Record, bedrock, claude, console, console::Flavour},
-    label, members, shared_set,
+    label, members, shared_set, unmanaged,
 };
 use crate::{
     accounts::proxy,
@@ -29,6 +29,7 @@ impl AccountAdmin {
             Kind::Console => console::check_new(&body, Flavour::Console)?,
             Kind::Ccr => console::check_new(&body, Flavour::Ccr)?,
             Kind::Bedrock => bedrock::check_new(&body)?,
+            Kind::OpenAi | Kind::OpenAiResponses | Kind::Azure => {}
         }
         let made = self.make(kind, &body).await;
         let made = made
@@ -69,6 +70,7 @@ impl AccountAdmin {
                 self.run(batch).await?;
                 Ok(shown)
             }
+            Kind::OpenAi | Kind::OpenAiResponses | Kind::Azure => Err(unmanaged(kind)),
         }
     }
 

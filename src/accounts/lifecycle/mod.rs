@@ -84,6 +84,9 @@ pub struct AccountAdmin(Arc<AdminPorts>);
 const REPLACE_TRIES: usize = 8;
 
 impl AccountAdmin {
+    /// The kinds that are looked after here.
+    pub const KINDS: [Kind; 4] = [Kind::Official, Kind::Console, Kind::Ccr, Kind::Bedrock];
+
     /// Administration over these ports.
     pub fn new(ports: AdminPorts) -> Self {
         Self(Arc::new(ports))
@@ -204,6 +207,9 @@ fn account_kind(kind: Kind) -> AccountKind {
         Kind::Console => AccountKind::ClaudeConsole,
         Kind::Ccr => AccountKind::Ccr,
         Kind::Bedrock => AccountKind::Bedrock,
+        Kind::OpenAi => AccountKind::OpenAi,
+        Kind::OpenAiResponses => AccountKind::OpenAiResponses,
+        Kind::Azure => AccountKind::AzureOpenAi,
     }
 }
 
@@ -214,7 +220,16 @@ fn label(kind: Kind) -> &'static str {
         Kind::Console => "Claude Console",
         Kind::Ccr => "CCR",
         Kind::Bedrock => "Bedrock",
+        Kind::OpenAi => "OpenAI",
+        Kind::OpenAiResponses => "OpenAI-Responses",
+        Kind::Azure => "Azure OpenAI",
     }
+}
+
+/// The answer for a kind that is not looked after here.
+fn unmanaged(kind: Kind) -> Failure {
+    let name = label(kind);
+    Failure::fault(format!("{name} accounts are made and changed in the legacy service's console"))
 }
 
 fn members(body: &Value) -> form::Body {

@@ -8,7 +8,7 @@ use compat::{
 };
 use serde_json::{Value, json};
 
-use super::{AccountAdmin, form::Body};
+use super::{AccountAdmin, form::Body, unmanaged};
 use crate::domain::{Declined, Failure};
 
 /// The two switches of an account.
@@ -143,6 +143,7 @@ impl AccountAdmin {
             }
             Kind::Ccr => ("ccr", "CCR_MANUALLY_DISABLED", "CCR Account"),
             Kind::Bedrock => ("bedrock", "BEDROCK_MANUALLY_DISABLED", "Bedrock Account"),
+            Kind::OpenAi | Kind::OpenAiResponses | Kind::Azure => return,
         };
         let name = if name.is_empty() { unnamed } else { name };
         self.report(id, name, platform, "disabled", code, "账号已被管理员手动禁用调度");
@@ -157,6 +158,7 @@ impl AccountAdmin {
             Kind::Official => self.reset_official(id).await,
             Kind::Console | Kind::Ccr => self.reset_console(kind, id).await,
             Kind::Bedrock => self.reset_bedrock(id).await,
+            Kind::OpenAi | Kind::OpenAiResponses | Kind::Azure => Err(unmanaged(kind)),
         };
         let data = done.map_err(|error| error.under("Failed to reset status"))?;
         Ok(json!({ "success": true, "data": data }))

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{
     AccountAdmin,
     form::{self, Body, Grouping, bedrock, claude, console, console::Flavour},
-    label, members, shared_set,
+    label, members, shared_set, unmanaged,
 };
 use crate::domain::{Declined, Failure};
 
@@ -26,6 +26,7 @@ impl AccountAdmin {
             Kind::Console => console::check(&body, Flavour::Console)?,
             Kind::Ccr => console::check(&body, Flavour::Ccr)?,
             Kind::Bedrock => bedrock::check(&body)?,
+            Kind::OpenAi | Kind::OpenAiResponses | Kind::Azure => {}
         }
         let done = self.change(kind, id, &body).await;
         done.map_err(|error| error.under(&format!("Failed to update {} account", label(kind))))?;
@@ -67,6 +68,7 @@ impl AccountAdmin {
                 (patch, shared_commands(kind, id, body, own("accountType")))
             }
             Kind::Bedrock => return Ok(()),
+            Kind::OpenAi | Kind::OpenAiResponses | Kind::Azure => return Err(unmanaged(kind)),
         };
         if !patch.is_empty() {
             self.write(kind, id, before, &patch, with).await?;
@@ -92,7 +94,7 @@ impl AccountAdmin {
             Kind::Console => {
                 (Value::from(false), "claude-console", "CLAUDE_CONSOLE_MANUALLY_DISABLED")
             }
-            Kind::Ccr | Kind::Bedrock => return,
+            _ => return,
         };
         if body.get("isActive") == Some(&off) && was == "true" {
             let name = if name.is_empty() { "Unknown Account" } else { name };

@@ -71,7 +71,7 @@ impl Accounts {
 
     /// Stops the account if its quota is spent, or begins its new day; returns it as it then is.
     fn ccr_quota(&self, entry: &Arc<Entry>) -> (Vec<Cmd>, Arc<Entry>) {
-        let checked = self.0.ports.pool.current().and_then(|snapshot| {
+        let checked = self.0.ports.pools.with(entry.kind).current().and_then(|snapshot| {
             let usage = snapshot.usage(&entry.id);
             let moment = Moment { now_ms: self.now_ms(), calendar: self.0.ports.calendar };
             ccr::check_quota(entry, usage, &*self.0.ports.prices, moment)

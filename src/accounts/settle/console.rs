@@ -104,7 +104,7 @@ impl Accounts {
 
     /// Stops the account if its quota is spent; returns it as it then is.
     fn console_quota(&self, entry: &Arc<Entry>) -> (Vec<Cmd>, Arc<Entry>) {
-        let spent = self.0.ports.pool.current().and_then(|snapshot| {
+        let spent = self.0.ports.pools.with(entry.kind).current().and_then(|snapshot| {
             let usage = snapshot.usage(&entry.id);
             console::spend_quota(entry, usage, &*self.0.ports.prices, self.now_ms())
         });

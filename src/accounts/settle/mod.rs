@@ -3,7 +3,9 @@
 mod ccr;
 mod console;
 mod official;
+mod openai;
 mod provider;
+mod responses;
 
 use std::sync::Arc;
 
@@ -18,6 +20,7 @@ use serde_json::Value;
 pub use console::is_account_disabled;
 pub use official::{ClientView, OfficialReply};
 pub use provider::ProviderReply;
+pub use responses::ResponsesLimit;
 
 use super::Accounts;
 use crate::domain::HeaderList;
@@ -45,7 +48,7 @@ impl Accounts {
         let mark = cooldown::mark(failure, policy, &self.0.rules.cooldowns, self.now_ms());
         if let Some(seconds) = mark.seconds {
             let ttl_s = if seconds > 0 { seconds } else { -2 };
-            self.0.ports.pool.apply_cooldown(entry.kind, &entry.id, ttl_s);
+            self.0.ports.pools.with(entry.kind).apply_cooldown(entry.kind, &entry.id, ttl_s);
         }
         mark.cmds
     }
@@ -64,6 +67,11 @@ impl Accounts {
 /// Drops the conversation's mapping.
 fn unstick(session_hash: Option<&str>) -> Option<Cmd> {
     session_hash.map(|hash| sticky::forget(&sticky::claude(hash)))
+}
+
+/// Likewise for a conversation with the OpenAI family.
+fn unstick_openai(session: Option<&str>) -> Option<Cmd> {
+    session.map(|hash| sticky::forget(&sticky::openai(hash)))
 }
 
 /// Drops the mapping of the oldest scheduler, which nothing writes any more but the legacy service

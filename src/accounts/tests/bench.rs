@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -14,7 +15,7 @@ use compat::{
     clock::{Clock, LocalCalendar},
     cooldown::CooldownTimes,
     crypto::{Service, Vault},
-    pool::{AccountPool, DayUsage, Entry, Kind, Need, Snapshot},
+    pool::{AccountPool, DayUsage, Entry, Family, Kind, Need, Pools, Snapshot},
     store::{Batch, Cmd, Reply, Store},
     testing::TestRedis,
     write_behind::WriteBehind,
@@ -79,6 +80,8 @@ impl UsageCost for Simple {
 
 pub(super) struct Room {
     pub(super) store: Arc<dyn Store>,
+    pub(super) pools: Arc<Pools>,
+    /// That of Claude accounts.
     pub(super) pool: Arc<AccountPool>,
     pub(super) writes: WriteBehind,
     pub(super) clock: Clock,
@@ -95,14 +98,14 @@ impl Room {
 
     pub(super) fn with(store: Arc<dyn Store>, vault: Vault, rules: AccountRules) -> Self {
         let (clock, calendar) = (Clock::manual(NOW_MS), LocalCalendar::new(8));
-        let pool =
-            Arc::new(AccountPool::new(store.clone(), clock.clone(), calendar, vault.clone()));
+        let pools = Arc::new(Pools::new(&store, &clock, calendar, &vault));
+        let pool = Arc::clone(pools.of(Family::Claude));
         let (writes, writer) = WriteBehind::new(store.clone());
         tokio::spawn(writer);
         let (vendor, heard) = (Arc::new(Vendor::default()), Arc::new(Heard::default()));
         let ports = AccountPorts {
             store: store.clone(),
-            pool: pool.clone(),
+            pools: pools.clone(),
             writes: writes.clone(),
             sender: vendor.clone(),
             vault: vault.clone(),
@@ -112,7 +115,7 @@ impl Room {
             anomalies: heard.clone(),
         };
         let accounts = Accounts::new(ports, rules);
-        Self { store, pool, writes, clock, vault, vendor, heard, accounts }
+        Self { store, pools, pool, writes, clock, vault, vendor, heard, accounts }
     }
 
     pub(super) async fn redis(&self, words: &[&str]) -> Reply {
@@ -155,5 +158,6 @@ pub(super) fn rules() -> AccountRules {
         warnings_per_window: 1,
         console_block_minutes: 0,
         zone: TimeZone::UTC,
+        request_timeout: Duration::from_secs(600),
     }
 }

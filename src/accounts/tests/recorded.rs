@@ -7,7 +7,7 @@ use std::{collections::HashMap, sync::Arc};
 use compat::{
     clock::LocalCalendar,
     crypto::Vault,
-    pool::{Kind, Need},
+    pool::{Family, Kind, Need},
     sticky::StickyTtl,
     store::{Batch, Cmd, Store},
     testing::{Stored, TestRedis, changes, state},
@@ -196,7 +196,7 @@ async fn official(case: &Case, room: &Room) -> Option<Value> {
     };
     let scheduler = Scheduler::new(
         room.store.clone(),
-        room.pool.clone(),
+        room.pools.clone(),
         room.writes.clone(),
         room.clock.clone(),
         LocalCalendar::new(8),
@@ -213,7 +213,7 @@ async fn official(case: &Case, room: &Room) -> Option<Value> {
         model: Model::Name(&case.model),
         forced: None,
     };
-    let prefetched = scheduler.prefetch(request.session_hash).await.unwrap();
+    let prefetched = scheduler.prefetch(Family::Claude, request.session_hash).await.unwrap();
     let selection = scheduler.select(&request, prefetched, &mut Vec::new()).await.ok()?;
     let snapshot = room.pool.current().unwrap();
     let agent = case.headers.get("user-agent").map(String::as_str);

@@ -12,7 +12,7 @@ use crate::{
         render, service,
     },
     app::AppState,
-    relay::{Admission, ChatAsk, ChatRoute, Incoming, Relay},
+    relay::{Admission, ChatAsk, ChatRoute, Family, Incoming, Relay},
 };
 
 /// `POST …/v1/chat/completions`, the model deciding on the platform.
@@ -77,7 +77,7 @@ async fn serve(relay: Arc<Relay>, incoming: Incoming, route: ChatRoute) -> Respo
     let path = if route.prompt { "/v1/completions" } else { "/v1/chat/completions" };
     let session = ask.session_hash();
     let may_decline = incoming.may_decline;
-    match relay.admit(incoming, path, session.as_deref()).await {
+    match relay.admit(incoming, path, Family::Claude, session.as_deref()).await {
         Ok(admission) => {
             admitted(admission, may_decline, |Admission { call, prefetched }| async move {
                 relay.chat(call, prefetched, ask).await

@@ -9,7 +9,7 @@ use crate::{
     api::{middleware::Arrival, render},
     app::AppState,
     keys::ApiKeySnapshot,
-    relay::{Admission, Incoming, Relay, session_hash},
+    relay::{Admission, Family, Incoming, Relay, session_hash},
 };
 
 /// Which of the two routes.
@@ -72,7 +72,7 @@ where
     let work = {
         let relay = Arc::clone(&relay);
         async move {
-            match relay.admit(incoming, path, None).await {
+            match relay.admit(incoming, path, Family::Claude, None).await {
                 Ok(admission) => {
                     let mut response = answer(Arc::clone(&admission.call.key)).await;
                     render::add_missing(&mut response, &admission.call.admitted.headers);
@@ -92,7 +92,7 @@ async fn serve(relay: Arc<Relay>, incoming: Incoming, route: Route) -> Response<
         Route::Messages | Route::GeminiMessages => "/v1/messages",
         Route::CountTokens | Route::GeminiCountTokens => "/v1/messages/count_tokens",
     };
-    let admission = match relay.admit(incoming, path, session.as_deref()).await {
+    let admission = match relay.admit(incoming, path, Family::Claude, session.as_deref()).await {
         Ok(admission) => admission,
         Err(refusal) => return render::rejection(&refusal),
     };

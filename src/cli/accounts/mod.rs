@@ -67,7 +67,7 @@ impl Which {
         if let Some(kind) = self.kind {
             return Ok((kind.kind(), self.account.clone()));
         }
-        let shown = accounts.find(&self.account, &Kind::ALL).await?;
+        let shown = accounts.find(&self.account, &AccountAdmin::KINDS).await?;
         Ok((shown.kind, shown.text("id").to_owned()))
     }
 
@@ -214,12 +214,12 @@ pub(super) fn run(dir: &Path, arguments: Arguments, output: &Output) -> anyhow::
 async fn act(accounts: &AccountAdmin, action: Action, output: &Output) -> Result<Value, Stopped> {
     Ok(match action {
         Action::List { kind } => {
-            let kinds = kind.map_or(Kind::ALL.to_vec(), |kind| vec![kind.kind()]);
+            let kinds = kind.map_or(AccountAdmin::KINDS.to_vec(), |kind| vec![kind.kind()]);
             let shown = accounts.list(&kinds).await?;
             json!({ "success": true, "data": shown.iter().map(item).collect::<Vec<_>>() })
         }
         Action::Show(which) => {
-            let kinds = which.kind.map_or(Kind::ALL.to_vec(), |kind| vec![kind.kind()]);
+            let kinds = which.kind.map_or(AccountAdmin::KINDS.to_vec(), |kind| vec![kind.kind()]);
             let shown = accounts.find(&which.account, &kinds).await?;
             json!({ "success": true, "data": item(&shown) })
         }
@@ -319,6 +319,7 @@ fn item(shown: &Shown) -> Value {
         Kind::Console => "console",
         Kind::Ccr => "ccr",
         Kind::Bedrock => "bedrock",
+        kind => kind.as_str(),
     };
     item["kind"] = kind.into();
     if let Some(password) = item.pointer_mut("/proxy/password") {

@@ -8,7 +8,7 @@ mod stream;
 
 pub(super) use stream::RESTARTING;
 
-use compat::number::parse_int;
+use compat::{number::parse_int, pool::Family};
 use rand::Rng;
 use serde_json::json;
 use uuid::Uuid;
@@ -66,7 +66,8 @@ impl Relay {
     async fn prepare(&self, call: &Call, chosen: &Chosen) -> Result<Prepared, Failure> {
         let incoming = &call.incoming;
         let snapshot = self
-            .pool
+            .pools
+            .of(Family::Claude)
             .current()
             .ok_or_else(|| Failure::Internal("accounts are not read yet".to_owned()))?;
         let ready = self

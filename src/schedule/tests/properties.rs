@@ -10,7 +10,9 @@ use compat::{
 };
 use proptest::prelude::*;
 
-use crate::schedule::{Decision, KeyBindings, Model, Rules, SelectRequest, Via, decide, order};
+use crate::schedule::{
+    Decision, KeyBindings, Model, Question, Rules, Seen, SelectError, SelectRequest, Via, order,
+};
 
 const NOW_MS: i64 = 1_784_822_400_000;
 
@@ -77,7 +79,7 @@ fn accounts() -> impl Strategy<Value = Vec<Entry>> {
     (0_usize..12).prop_flat_map(|count| (0..count).map(entry).collect::<Vec<_>>())
 }
 
-fn choose(accounts: Vec<Entry>) -> Decision {
+fn choose(accounts: Vec<Entry>) -> Decision<SelectError> {
     let rules = Rules {
         dedicated_fallback: false,
         console_block_minutes: 0,
@@ -90,7 +92,10 @@ fn choose(accounts: Vec<Entry>) -> Decision {
         forced: None,
     };
     let moment = Moment { now_ms: NOW_MS, calendar: LocalCalendar::new(8) };
-    decide(&request, None, &Snapshot::of(accounts), &rules, moment, &Free).unwrap()
+    let snapshot = Snapshot::of(accounts);
+    let (stuck, prices) = (None, &Free);
+    let seen = Seen { snapshot: &snapshot, stuck, rules: &rules, moment, prices };
+    request.decide(&seen).unwrap()
 }
 
 proptest! {

@@ -8,7 +8,7 @@ use compat::{
     account_state::UsageCost,
     clock::{Clock, LocalCalendar},
     crypto::Vault,
-    pool::{AccountPool, DayUsage},
+    pool::{DayUsage, Family, Pools},
     sticky::StickyTtl,
     store::{Batch, Cmd, Store},
     testing::{Stored, TestRedis, changes, state},
@@ -133,7 +133,7 @@ async fn run(case: &Case, recording: &Recording, store: &Arc<dyn Store>) -> Resu
     let clock = Clock::manual(recording.now);
     let calendar = LocalCalendar::new(8);
     let vault = Vault::new("0123456789abcdef0123456789abcdef");
-    let pool = Arc::new(AccountPool::new(store.clone(), clock.clone(), calendar, vault));
+    let pools = Arc::new(Pools::new(store, &clock, calendar, &vault));
     let (writes, writer) = WriteBehind::new(store.clone());
     let writer = tokio::spawn(writer);
     let heard = Arc::new(Heard::default());
@@ -145,7 +145,7 @@ async fn run(case: &Case, recording: &Recording, store: &Arc<dyn Store>) -> Resu
     let prices = Arc::new(Simple);
     let scheduler = Scheduler::new(
         store.clone(),
-        pool,
+        pools,
         writes.clone(),
         clock,
         calendar,
@@ -172,7 +172,7 @@ async fn run(case: &Case, recording: &Recording, store: &Arc<dyn Store>) -> Resu
             account_type: &forced.account_type,
         }),
     };
-    let prefetched = scheduler.prefetch(request.session_hash).await.unwrap();
+    let prefetched = scheduler.prefetch(Family::Claude, request.session_hash).await.unwrap();
     let answer = match scheduler.select(&request, prefetched, &mut Vec::new()).await {
         Ok(selection) => Outcome {
             account_id: Some(selection.account.id.to_string()),

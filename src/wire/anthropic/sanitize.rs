@@ -102,6 +102,13 @@ impl SafeError {
         errno.and_then(by_errno).map_or_else(|| Self::of_message(message), numbered)
     }
 
+    /// Code of an error thrown with a status of its own: its message rules where it matches, else the
+    /// status.
+    pub fn of_thrown(status: Option<u16>, message: &str) -> Self {
+        let number = by_message(message).or_else(|| by_status(f64::from(status?)));
+        numbered(number.unwrap_or(15))
+    }
+
     /// Code of a parsed error body.
     pub fn of_json(body: Value<'_>) -> Self {
         let response = body.get("response");

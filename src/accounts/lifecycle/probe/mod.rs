@@ -40,6 +40,8 @@ impl AccountAdmin {
             Kind::Console => self.probe_console(id, named, told).await,
             Kind::Ccr => self.probe_ccr(id, named, told).await,
             Kind::Bedrock => self.probe_bedrock(id, model, told).await,
+            // The legacy service has no test of these accounts that works.
+            Kind::OpenAi | Kind::OpenAiResponses | Kind::Azure => {}
         }
     }
 

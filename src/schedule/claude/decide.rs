@@ -3,39 +3,49 @@
 use std::sync::Arc;
 
 use compat::{
-    account_state::{Family, Moment, UsageCost},
-    pool::{Entry, Kind, Need, Snapshot},
-    sticky::{self, Mapping, Stuck},
-    store::Cmd,
+    account_state::Family,
+    pool::{self, Entry, Kind, Need},
+    sticky::{Mapping, Stuck},
 };
 
 use super::{
-    Considered, Effect, Exclusion, Model, Rules, SelectError, SelectRequest, Selection, Via, bound,
-    ccr, check, group, model, order, shared, work::Work,
+    Decision, Exclusion, Model, Question, Seen, SelectError, SelectRequest, Via, bound, ccr, check,
+    group, model, order, shared, work::Work,
 };
 use crate::domain::AccountId;
 
-/// Outcome and consequences of a decision.
-#[derive(Debug)]
-pub struct Decision {
-    /// The account, or why there is none.
-    pub result: Result<Selection, SelectError>,
-    /// What has to be carried out either way.
-    pub effects: Vec<Effect>,
-    /// Everything that was looked at, in order.
-    pub trace: Vec<Considered>,
+impl Question for SelectRequest<'_> {
+    type Error = SelectError;
+
+    const FAMILY: pool::Family = pool::Family::Claude;
+
+    fn session(&self) -> Option<&str> {
+        self.session_hash
+    }
+
+    fn needs(&self, stuck: Option<&Stuck>) -> Vec<Need> {
+        needs(self, stuck)
+    }
+
+    fn lists(&self) -> &'static [Need] {
+        &SHARED
+    }
+
+    fn decide(&self, seen: &Seen<'_>) -> Option<Decision<SelectError>> {
+        let mut run = Run { request: self, work: Work::new(*seen) };
+        let result = run.choose().transpose()?;
+        Some(run.work.0.close(result))
+    }
 }
 
-/// What the snapshot must hold before [`decide`] can answer. Lists are named only when the request
-/// surely reaches them; [`missing_lists`] tells whether it did.
-pub(super) fn needs(request: &SelectRequest<'_>, stuck: Option<&Stuck>) -> Vec<Need> {
+fn needs(request: &SelectRequest<'_>, stuck: Option<&Stuck>) -> Vec<Need> {
     let account = |kind, id: &str| Need::Account(kind, Arc::from(id));
     let mut needs = Vec::new();
     if let Some(forced) = request.forced.filter(|forced| forced.account_type == "claude-official") {
         return vec![account(Kind::Official, forced.account_id)];
     }
     if let Some(mapping) = stuck.and_then(|stuck| stuck.mapping.as_ref())
-        && let Some(kind) = Kind::parse(&mapping.account_type)
+        && let Some(kind) = kind(mapping)
     {
         needs.push(account(kind, &mapping.account_id));
     }
@@ -61,30 +71,11 @@ pub(super) fn needs(request: &SelectRequest<'_>, stuck: Option<&Stuck>) -> Vec<N
 }
 
 /// Lists that the shared accounts come from.
-pub(super) const SHARED: [Need; 3] =
+const SHARED: [Need; 3] =
     [Need::List(Kind::Official), Need::List(Kind::Console), Need::List(Kind::Bedrock)];
-
-/// Decides which account serves a request. Pure: the same arguments give the same decision.
-///
-/// `None` when the shared accounts are needed and the snapshot has no list of them.
-pub fn decide(
-    request: &SelectRequest<'_>,
-    stuck: Option<&Stuck>,
-    snapshot: &Snapshot,
-    rules: &Rules,
-    moment: Moment,
-    prices: &dyn UsageCost,
-) -> Option<Decision> {
-    let mut run = Run { request, stuck, work: Work::new(snapshot, rules, moment, prices) };
-    let result = run.choose().transpose()?;
-    let Work { effects, trace, .. } = run.work;
-    let result = result.map(|(account, via)| Selection { account, via, trace: trace.clone() });
-    Some(Decision { result, effects, trace })
-}
 
 struct Run<'a> {
     request: &'a SelectRequest<'a>,
-    stuck: Option<&'a Stuck>,
     work: Work<'a>,
 }
 
@@ -117,9 +108,9 @@ impl Run<'_> {
             {
                 return Ok(Some((entry, Via::Sticky)));
             }
-            self.forget();
+            self.work.forget(self.request);
         }
-        if !self.work.snapshot.covers(&SHARED) {
+        if !self.work.snapshot().covers(&SHARED) {
             return Ok(None);
         }
         let (entry, via) = match bound::again(&mut self.work, bindings, family)? {
@@ -136,7 +127,7 @@ impl Run<'_> {
                 (first, Via::Shared)
             }
         };
-        self.stick(&entry);
+        self.work.stick(self.request, &entry);
         Ok(Some((entry, via)))
     }
 
@@ -163,10 +154,10 @@ impl Run<'_> {
             if let Some(entry) = self.stays(&mapping, model, None) {
                 return Ok((entry, Via::Sticky));
             }
-            self.forget();
+            self.work.forget(self.request);
         }
         let entry = ccr::choose(&mut self.work, model)?;
-        self.stick(&entry);
+        self.work.stick(self.request, &entry);
         Ok((entry, Via::Shared))
     }
 
@@ -180,7 +171,7 @@ impl Run<'_> {
         if let Some(mapping) = self.mapping() {
             let member = group.members.iter().any(|id| **id == *mapping.account_id);
             if !member {
-                let kind = Kind::parse(&mapping.account_type).unwrap_or(Kind::Official);
+                let kind = kind(&mapping).unwrap_or(Kind::Official);
                 let id = Arc::from(&*mapping.account_id);
                 self.work.note(kind, &id, Some(Exclusion::NotMember));
             }
@@ -190,16 +181,15 @@ impl Run<'_> {
             {
                 return Ok((entry, Via::Sticky));
             }
-            self.forget();
+            self.work.forget(self.request);
         }
         let entry = group::choose(&mut self.work, &group, model, family)?;
-        self.stick(&entry);
+        self.work.stick(self.request, &entry);
         Ok((entry, Via::Group))
     }
 
     fn mapping(&self) -> Option<Mapping> {
-        self.request.session_hash?;
-        self.stuck?.mapping.clone()
+        self.work.mapping(self.request)
     }
 
     /// The conversation's account if it can still serve; its mapping is renewed when that is due.
@@ -209,35 +199,17 @@ impl Run<'_> {
         model: Model<'_>,
         family: Option<Family>,
     ) -> Option<Arc<Entry>> {
-        let kind = Kind::parse(&mapping.account_type)?;
+        let kind = kind(mapping)?;
         let exclusion = check::sticky(&mut self.work, kind, &mapping.account_id, model, family);
         if !self.work.note(kind, &Arc::from(&*mapping.account_id), exclusion) {
             return None;
         }
         let entry = self.work.get(kind, &mapping.account_id)?;
-        let ttl = self.work.rules.sticky;
-        if self.stuck.is_some_and(|stuck| ttl.renews(stuck.remaining_s)) {
-            self.on_mapping(|key| sticky::renew(key, ttl));
-        }
+        self.work.renew(self.request);
         Some(entry)
     }
+}
 
-    fn forget(&mut self) {
-        self.on_mapping(sticky::forget);
-    }
-
-    fn stick(&mut self, entry: &Entry) {
-        let mapping = Mapping {
-            account_id: entry.id.to_string(),
-            account_type: entry.kind.as_str().to_owned(),
-        };
-        let ttl = self.work.rules.sticky;
-        self.on_mapping(|key| sticky::set(key, &mapping, ttl));
-    }
-
-    fn on_mapping(&mut self, cmd: impl FnOnce(&str) -> Cmd) {
-        if let Some(hash) = self.request.session_hash {
-            self.work.effects.push(Effect::Cmd(cmd(&sticky::claude(hash))));
-        }
-    }
+fn kind(mapping: &Mapping) -> Option<Kind> {
+    pool::Family::Claude.kind(&mapping.account_type)
 }

@@ -161,7 +161,7 @@ fn console(
     if exclusion.is_some() {
         return Ok((entry, exclusion));
     }
-    if read_again && check::expired(&entry, work.moment.now_ms) {
+    if read_again && check::expired(&entry, work.now_ms()) {
         return Ok((entry, Some(Exclusion::Expired)));
     }
     work.check_quota(Kind::Console, &id);

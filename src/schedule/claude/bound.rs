@@ -7,8 +7,8 @@ use compat::{
     pool::{Entry, Kind},
 };
 
-use super::{Exclusion, KeyBindings, SelectError, Unavailable, work::Work};
-use crate::domain::AccountId;
+use super::{KeyBindings, SelectError, Unavailable, work::Work};
+use crate::{domain::AccountId, schedule::Exclusion};
 
 /// First look, before the sticky session. `Ok(None)`: go on with the shared accounts.
 pub(super) fn first(
@@ -132,7 +132,7 @@ fn give_way(
     id: &str,
     reason: Unavailable,
 ) -> Result<Option<Arc<Entry>>, SelectError> {
-    if work.rules.dedicated_fallback {
+    if work.seen.rules.dedicated_fallback {
         return Ok(None);
     }
     Err(SelectError::DedicatedUnavailable { account_id: AccountId::from(id), reason })

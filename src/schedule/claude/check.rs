@@ -24,6 +24,8 @@ pub(super) fn sticky(
         Kind::Official => official(work, &entry, requested, family),
         Kind::Console | Kind::Ccr => provider(work, &entry, requested),
         Kind::Bedrock => bedrock(work, &entry),
+        // Other families' mappings are no mappings here.
+        Kind::OpenAi | Kind::OpenAiResponses | Kind::Azure => Some(Exclusion::Missing),
     }
 }
 
@@ -75,7 +77,7 @@ fn provider(work: &mut Work<'_>, entry: &Arc<Entry>, requested: Model<'_>) -> Op
     if let Some(exclusion) = model::check(entry, requested).unwrap_or(Some(Exclusion::Model)) {
         return Some(exclusion);
     }
-    if expired(entry, work.moment.now_ms) {
+    if expired(entry, work.now_ms()) {
         return Some(Exclusion::Expired);
     }
     work.check_quota(kind, &id);

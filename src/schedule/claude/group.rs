@@ -11,7 +11,7 @@ use super::{Exclusion, Model, SelectError, model, order, work::Work};
 
 /// The group of that id.
 pub(super) fn find(work: &Work<'_>, id: &str) -> Result<Arc<Group>, SelectError> {
-    work.snapshot.group(id).ok_or_else(|| SelectError::GroupNotFound(id.to_owned()))
+    work.snapshot().group(id).ok_or_else(|| SelectError::GroupNotFound(id.to_owned()))
 }
 
 /// The member to use when the conversation has none.

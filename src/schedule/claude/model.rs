@@ -24,11 +24,12 @@ pub(super) fn split_vendor<'a>(model: Model<'a>) -> (Model<'a>, bool) {
 /// Whether the account serves the model.
 pub(super) fn check(entry: &Entry, model: Model<'_>) -> Result<Option<Exclusion>, SelectError> {
     let served = match (entry.kind, model) {
-        (_, Model::Unspecified) | (Kind::Bedrock, _) => true,
+        (_, Model::Unspecified) => true,
         (Kind::Official, Model::Name(model)) => official(entry, model),
         (Kind::Official, Model::NotText(_)) => {
             return Err(SelectError::ModelType("requestedModel.startsWith is not a function"));
         }
+        (Kind::Bedrock | Kind::OpenAi | Kind::OpenAiResponses | Kind::Azure, _) => true,
         (Kind::Console | Kind::Ccr, model) => {
             match (ModelMap::parse(entry.get("supportedModels")), model) {
                 (ModelMap::Unreadable(_), _) => return Ok(Some(Exclusion::Unreadable)),
