@@ -83,7 +83,5 @@ fn provider(work: &mut Work<'_>, entry: &Arc<Entry>) -> Option<Exclusion> {
 }
 
 fn refused(name: &str, why: Dedicated) -> Refusal {
-    // A record without a name is shown as JavaScript shows a missing value.
-    let name = if name.is_empty() && why != Dedicated::Missing { "undefined" } else { name };
     Refusal::Dedicated { name: name.to_owned(), why }
 }

@@ -1,2 +1,3 @@
+mod openai;
 mod properties;
 mod recorded;

@@ -68,7 +68,7 @@ struct Outcome {
 }
 
 /// The price list that the recording used in place of the real one.
-struct Simple;
+pub(super) struct Simple;
 
 impl UsageCost for Simple {
     #[expect(clippy::cast_precision_loss, reason = "small counts")]
@@ -78,7 +78,7 @@ impl UsageCost for Simple {
 }
 
 #[derive(Default)]
-struct Heard(parking_lot::Mutex<Vec<String>>);
+pub(super) struct Heard(parking_lot::Mutex<Vec<String>>);
 
 impl AnomalySink for Heard {
     fn report(&self, anomaly: Anomaly) {
