@@ -1,6 +1,6 @@
 //! Administration of keys and accounts put together for one command: its own connections, no listener.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use compat::{
@@ -20,10 +20,12 @@ use crate::{
         AccountPorts, Accounts,
         lifecycle::{AccountAdmin, AdminPorts, Bindings},
     },
+    billing::PriceBook,
     config::Config,
     domain::AnomalySink,
     keys::manage::{KeyAdmin, KeyAdminSettings},
     notify::Notifier,
+    tasks::Weeks,
     upstream::HttpSender,
 };
 
@@ -41,6 +43,11 @@ pub struct Administration {
     /// Upstream accounts.
     pub accounts: AccountAdmin,
     at_work: Accounts,
+    store: Arc<dyn Store>,
+    clock: Clock,
+    calendar: LocalCalendar,
+    /// Where prices lie (`CRS_DATA_DIR`).
+    data_dir: PathBuf,
     /// The writer and the deliveries.
     tasks: TaskTracker,
     ending: CancellationToken,
@@ -97,10 +104,10 @@ impl Administration {
         );
         let accounts = AccountAdmin::new(AdminPorts {
             accounts: at_work.clone(),
-            store,
+            store: Arc::clone(&store),
             sender,
             vault,
-            clock,
+            clock: clock.clone(),
             calendar,
             bindings: Arc::new(KeyBindings(keys.clone())),
             anomalies,
@@ -109,12 +116,30 @@ impl Administration {
             api_version: config.claude.api_version.clone(),
             bedrock: settings::bedrock_settings(&config.bedrock),
         });
-        Ok(Self { keys, accounts, at_work, tasks, ending })
+        let data_dir = config.service.data_dir.clone();
+        Ok(Self { keys, accounts, at_work, store, clock, calendar, data_dir, tasks, ending })
+    }
+
+    /// Adds up the weekly cost of keys anew, whose day or hour of the reset was changed.
+    ///
+    /// # Errors
+    /// Redis.
+    pub async fn recount_weeks(&self, ids: &[String]) -> anyhow::Result<()> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let prices = PriceBook::open(&self.data_dir).current();
+        let (store, calendar) = (&*self.store, self.calendar);
+        let weeks = Weeks { store, prices: &prices, calendar, now_ms: self.clock.now_ms() };
+        for id in ids {
+            weeks.recount(id).await.context("the weekly cost was not added up anew")?;
+        }
+        Ok(())
     }
 
     /// Sends what is queued, messages to operators too, and ends.
     pub async fn close(self) {
-        let Self { keys, accounts, at_work, tasks, ending } = self;
+        let Self { keys, accounts, at_work, tasks, ending, .. } = self;
         at_work.drain().await;
         // The writer ends with the last who may write.
         drop((keys, accounts, at_work));

@@ -7,6 +7,7 @@ pub mod descriptors;
 mod doctor;
 mod explain;
 mod health;
+mod import_legacy;
 mod input;
 mod jobs;
 mod keys;
@@ -75,6 +76,19 @@ enum Command {
     /// ADMIN_USERNAME and ADMIN_PASSWORD are used when set. Changes nothing when data/init.json
     /// exists.
     Setup,
+    /// Take settings, the administrator, prices and Codex instructions from a folder of the Node service.
+    ///
+    /// Copies its .env to ./.env, data/init.json and the fetched price list to data/, and the text that the
+    /// Node service instructs Codex with (a constant in src/routes/openaiRoutes.js) to
+    /// data/crs/codex_instructions.txt. What is here and differs stays unless --force is given; the newer
+    /// price list wins. May be run again at any time; reads the folder only. Not needed where crs runs in
+    /// the folder of the Node service, but for the instructions.
+    #[command(
+        after_help = "Exit codes: 0 all that is there is here now, 1 something was left because it \
+                            differs or cannot be used, 2 could not run, 64 wrong settings or \
+                            arguments."
+    )]
+    ImportLegacy(import_legacy::Arguments),
     /// Show everything on this machine with no account anywhere.
     ///
     /// Act one is crs alone: a redis-server of its own, a stand-in for the vendor, one account, one key.
@@ -216,6 +230,9 @@ fn perform(command: Command, dir: &Path, output: &Output) -> u8 {
         Command::Replay { file } => return coded(replay::run(dir, &file, output), output),
         Command::Accounts(arguments) => {
             return coded(accounts::run(dir, arguments, output), output);
+        }
+        Command::ImportLegacy(arguments) => {
+            return coded(import_legacy::run(dir, &arguments, output), output);
         }
         Command::Notify(action) => return coded(notify::run(dir, &action, output), output),
         Command::Keys(arguments) => return coded(keys::run(dir, arguments, output), output),

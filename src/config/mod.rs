@@ -49,7 +49,7 @@ pub use proxy::ProxySettings;
 pub use reader::{Reader, parse_float, parse_int, parse_int_decimal, to_number};
 pub use security::SecurityConfig;
 pub use server::{LEGACY_VERSION, ServerConfig};
-pub use service::ServiceConfig;
+pub use service::{ServiceConfig, codex_instructions};
 pub use sidecar::{LegacyUrl, SidecarConfig};
 pub use source::{Environment, Source, file_in};
 pub use sticky::StickyConfig;

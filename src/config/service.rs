@@ -1,6 +1,9 @@
 //! This instance: its name, its journal and its caches.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use super::{ConfigError, reader::Reader};
 
@@ -46,4 +49,9 @@ impl ServiceConfig {
             outage_grace: Duration::from_secs(reader.seconds("CRS_OUTAGE_GRACE_SECONDS", 60)?),
         })
     }
+}
+
+/// Where `crs import-legacy` puts the text that Codex is instructed with; `data` is `CRS_DATA_DIR`.
+pub fn codex_instructions(data: &Path) -> PathBuf {
+    data.join("crs").join("codex_instructions.txt")
 }

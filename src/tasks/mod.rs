@@ -38,6 +38,7 @@ pub use account_tests::AccountTester;
 pub use flight::{Flight, Last, Trigger, last_runs};
 pub use service::Duty;
 pub use table::{Beside, JOBS, Job, find};
+pub use weekly_costs::Weeks;
 
 use crate::{accounts::Accounts, billing::Billing, keys::Keys, notify::Notifier};
 
@@ -129,13 +130,7 @@ impl Jobs {
 
     /// Runs commands in pipelines; replies in order.
     async fn run(&self, cmds: Vec<Cmd>) -> Result<Vec<Reply>, StoreError> {
-        let mut replies = Vec::with_capacity(cmds.len());
-        let mut cmds = cmds.into_iter().peekable();
-        while cmds.peek().is_some() {
-            let batch: Batch = cmds.by_ref().take(STEP).collect();
-            replies.extend(self.0.store.run(batch).await?);
-        }
-        Ok(replies)
+        in_steps(&*self.0.store, cmds).await
     }
 
     async fn one(&self, cmd: Cmd) -> Result<Reply, StoreError> {
@@ -154,6 +149,17 @@ impl Jobs {
         });
         Ok(ids.collect())
     }
+}
+
+/// Runs commands in pipelines; replies in order.
+async fn in_steps(store: &dyn Store, cmds: Vec<Cmd>) -> Result<Vec<Reply>, StoreError> {
+    let mut replies = Vec::with_capacity(cmds.len());
+    let mut cmds = cmds.into_iter().peekable();
+    while cmds.peek().is_some() {
+        let batch: Batch = cmds.by_ref().take(STEP).collect();
+        replies.extend(store.run(batch).await?);
+    }
+    Ok(replies)
 }
 
 /// `1 key`, `2 keys`; nothing for none.

@@ -190,7 +190,9 @@ async fn act(administration: &Administration, action: Action, by: &str) -> Resul
             let mut answer = Value::Null;
             for key in named {
                 let id = keys.find(&key).await?;
-                answer = keys.update(&id, &body).await?.answer;
+                let changed = keys.update(&id, &body).await?;
+                administration.recount_weeks(&changed.weekly).await?;
+                answer = changed.answer;
             }
             answer
         }
