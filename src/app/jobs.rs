@@ -126,3 +126,14 @@ pub async fn refresh_prices(config: &Config, book: &PriceBook) -> anyhow::Result
     let sender: Arc<dyn Sender> = Arc::new(sender);
     price_update::refresh(book, &sender, &config.prices).await
 }
+
+/// A price list at some address.
+///
+/// # Errors
+/// Settings that cannot be used, or an address that does not answer with a list.
+pub async fn fetch_price_list(config: &Config, url: &str) -> anyhow::Result<String> {
+    let sender = HttpSender::new(settings::sender_settings(config)?)?;
+    let sender: Arc<dyn Sender> = Arc::new(sender);
+    let list = price_update::fetch_list(&sender, url).await?;
+    Ok(String::from_utf8_lossy(&list).into_owned())
+}

@@ -34,7 +34,7 @@ use tokio_util::sync::CancellationToken;
 pub use administration::Administration;
 pub use beside::{Again, rules, shelf};
 pub use evidence::settings as gate_settings;
-pub use jobs::{refresh_prices, run_once as run_jobs};
+pub use jobs::{fetch_price_list, refresh_prices, run_once as run_jobs};
 pub use settings::{postman, redis_config, vault};
 
 use assembly::{Loops, Ports, assemble};

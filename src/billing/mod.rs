@@ -11,6 +11,7 @@ pub mod price_book;
 pub mod prices;
 pub mod rates;
 mod record;
+mod table_text;
 #[cfg(test)]
 mod tests;
 
@@ -31,6 +32,7 @@ pub use price_book::PriceBook;
 pub use prices::{Price, PriceTable};
 pub use rates::{KeyRates, ServiceRates};
 pub use record::{BilledAccount, BilledKey, DetailRequest, RequestFacts, UsageRecord};
+pub use table_text::table_text;
 
 /// Key of the stored global rates.
 pub const RATES_KEY: &str = "system:service_rates";

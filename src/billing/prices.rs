@@ -82,7 +82,12 @@ pub enum PriceError {
 impl PriceTable {
     /// The table that comes with the program.
     pub fn built_in() -> Self {
-        Self::from_entries(BUILT_IN.lines().skip(1).map(built_in_line))
+        Self::from_text(BUILT_IN)
+    }
+
+    /// Reads a table as [`super::table_text()`] writes it.
+    pub(super) fn from_text(text: &str) -> Self {
+        Self::from_entries(text.lines().skip(1).map(built_in_line))
     }
 
     /// Reads the JSON of `model_pricing.json` (the LiteLLM layout).
@@ -183,7 +188,7 @@ fn without_region(model: &str) -> &str {
     ["us.", "eu.", "apac."].iter().find_map(|region| model.strip_prefix(region)).unwrap_or(model)
 }
 
-fn price_of(fields: &Map<String, Value>) -> Price {
+pub(super) fn price_of(fields: &Map<String, Value>) -> Price {
     // Prices written as text count, too.
     let price = |name: &str| match fields.get(name)? {
         Value::String(text) => text.trim().parse::<f64>().ok().filter(|usd| usd.is_finite()),
@@ -243,7 +248,7 @@ fn built_in_line(line: &str) -> (String, Price) {
         cache_read_priority: price(),
         priority_tier: price() == Some(1.0),
         fast: price(),
-        cache_write_1h_200k: None,
+        cache_write_1h_200k: price(),
     };
     (name, price)
 }

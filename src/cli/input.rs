@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use serde_json::{Map, Value};
 
 /// Members that hold secrets, under the names of the admin API.
-const SECRET: [&str; 9] = [
+const SECRET: [&str; 11] = [
     "apiKey",
     "refreshToken",
     "accessToken",
@@ -20,6 +20,8 @@ const SECRET: [&str; 9] = [
     "bearerToken",
     "awsCredentials",
     "claudeAiOauth",
+    "openaiOauth",
+    "idToken",
     "sessionKey",
     "proxy",
 ];
@@ -46,6 +48,17 @@ pub(super) fn object(from: &str) -> anyhow::Result<Map<String, Value>> {
     match serde_json::from_str(&text(from)?) {
         Ok(Value::Object(members)) => Ok(members),
         _ => bail!("{from} does not hold one JSON object"),
+    }
+}
+
+/// The JSON list in a file, or on standard input for `-`.
+///
+/// # Errors
+/// When it cannot be read or is something else.
+pub(super) fn list(from: &str) -> anyhow::Result<Vec<Value>> {
+    match serde_json::from_str(&text(from)?) {
+        Ok(Value::Array(items)) => Ok(items),
+        _ => bail!("{from} does not hold one JSON list"),
     }
 }
 

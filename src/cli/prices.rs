@@ -1,6 +1,10 @@
 //! `crs prices`: where prices come from, what a model costs and why, and fetching them now.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::Context;
 use clap::Subcommand;
@@ -10,7 +14,7 @@ use tokio::runtime::Builder;
 use super::Output;
 use crate::{
     app,
-    billing::{Price, PriceBook},
+    billing::{Price, PriceBook, table_text},
     config::Config,
 };
 
@@ -26,6 +30,16 @@ pub(super) enum Action {
     /// The running service takes a changed file into use within seconds. Nothing changes when the mirror
     /// cannot be reached.
     Refresh,
+    /// Make the built-in table out of a price list in the LiteLLM layout; for whoever maintains crs.
+    ///
+    /// Takes the models that clients ask for, in the order of the list; the same list gives the same table.
+    Table {
+        /// File or address of the list.
+        list: String,
+        /// Where to write the table; the terminal when left out.
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
     /// Show which entry a model is priced by, and its prices per million tokens.
     Explain {
         /// Name of a model, as clients or vendors spell it.
@@ -51,6 +65,25 @@ pub(super) fn run(dir: &Path, action: &Action, output: &Output) -> anyhow::Resul
             let told = if changed { "new prices are in place" } else { "the prices are current" };
             output.line(told);
             output.value(&json!({ "changed": changed, "models": book.current().len() }));
+        }
+        Action::Table { list, output: to } => {
+            let text = if list.starts_with("http://") || list.starts_with("https://") {
+                let runtime = Builder::new_current_thread().enable_all().build()?;
+                runtime.block_on(app::fetch_price_list(&config, list))?
+            } else {
+                fs::read_to_string(dir.join(list)).with_context(|| format!("cannot read {list}"))?
+            };
+            let table = table_text(&text)?;
+            let models = table.lines().count() - 1;
+            match to {
+                Some(file) => {
+                    fs::write(dir.join(file), &table)
+                        .with_context(|| format!("cannot write {}", file.display()))?;
+                    output.line(&format!("{models} models are in {}", file.display()));
+                }
+                None => output.line(table.trim_end()),
+            }
+            output.value(&json!({ "models": models, "file": to }));
         }
         Action::Explain { model } => explain(model, &book, output),
     }

@@ -98,6 +98,14 @@ async fn download(
     installed.map_err(|error| FetchError::Content(error.to_string()))
 }
 
+/// What an address answers, within the bounds of a price list.
+///
+/// # Errors
+/// An address that is none, or one that does not answer with such a thing.
+pub async fn fetch_list(sender: &Arc<dyn Sender>, url: &str) -> anyhow::Result<Bytes> {
+    Ok(fetch(sender, url).await?)
+}
+
 async fn fetch(sender: &Arc<dyn Sender>, url: &str) -> Result<Bytes, FetchError> {
     let parsed = url::Url::parse(url).map_err(|_| FetchError::Address(url.to_owned()))?;
     let host = match (parsed.host_str(), parsed.port()) {

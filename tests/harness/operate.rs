@@ -120,6 +120,9 @@ pub async fn run(
     }
     if operate.answer {
         let mut answer = answer;
+        if let Some(only) = &operate.only {
+            answer = answer.get_mut(only).map(Value::take).unwrap_or_default();
+        }
         leave_out(&mut answer, &operate.without);
         shown["answer"] = answer;
     }
@@ -135,6 +138,15 @@ fn leave_out(value: &mut Value, names: &[String]) {
         }
         _ => {}
     }
+}
+
+/// A stream of events as `crs` shows it; any other text as it is.
+fn told(body: String) -> Value {
+    let events: Vec<Value> = body
+        .lines()
+        .filter_map(|line| serde_json::from_str(line.strip_prefix("data:")?.trim()).ok())
+        .collect();
+    if events.is_empty() { Value::String(body) } else { json!({ "events": events }) }
 }
 
 async fn ask_legacy(
@@ -163,6 +175,6 @@ async fn ask_legacy(
     tokio::time::sleep(std::time::Duration::from_millis(80)).await;
     world.redis.pipeline(vec![command(["DEL", &key])]).await?;
     let body = String::from_utf8_lossy(&answer.body).into_owned();
-    let body = serde_json::from_str(&body).unwrap_or(Value::String(body));
+    let body = serde_json::from_str(&body).unwrap_or_else(|_| told(body));
     Ok(((200..300).contains(&answer.status), body))
 }

@@ -114,6 +114,9 @@ pub struct Operate {
     /// Whether it is compared that the operation was done; a test answers 200 whatever comes of it.
     #[serde(default = "yes")]
     pub done: bool,
+    /// The one member of both answers that is compared.
+    #[serde(default)]
+    pub only: Option<String>,
     /// Members that are left out of both answers, wherever they stand.
     #[serde(default)]
     pub without: Vec<String>,

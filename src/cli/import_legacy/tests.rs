@@ -188,6 +188,7 @@ fn what_cannot_be_used_is_named() {
     let ground = Ground::whole();
     ground.put("node/data/init.json", "{broken");
     ground.put("node/data/model_pricing.json", "[]");
+    ground.put("node/src/routes/openaiRoutes.js", "const A = 1");
     let report = ground.run(false, false);
     assert!(!report.is_done());
     assert!(matches!(states(&report)[1], State::Unusable(_)));

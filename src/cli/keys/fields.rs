@@ -44,10 +44,18 @@ pub(super) struct Fields {
     /// Tag; may be given several times, and replaces the tags there were.
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<String>,
-    /// Account to bind to: claude=ID, console=ID, bedrock=ID, gemini=ID, openai=ID or droid=ID; group:ID
-    /// names a group, and nothing after the sign unbinds.
+    /// Account to bind to: claude=ID, console=ID, bedrock=ID, gemini=ID, openai=ID, responses=ID or
+    /// droid=ID; group:ID names a group, and nothing after the sign unbinds.
     #[arg(long = "bind", value_name = "KIND=ID")]
     bindings: Vec<String>,
+    /// Whether requests of clients other than Codex are adapted to what Codex accounts take (true for new
+    /// keys).
+    #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set)]
+    codex_adaptation: Option<bool>,
+    /// File with rules that change the body of Responses requests, or - for standard input: a JSON list of
+    /// {path, valueType, value}. Switches them on; an empty list switches them off.
+    #[arg(long, value_name = "FILE")]
+    payload_rules: Option<String>,
     /// End of the key's life, like 2026-12-31T00:00:00Z.
     #[arg(long, value_name = "DATE")]
     expires: Option<String>,
@@ -94,6 +102,12 @@ impl Fields {
         put("permissions", list(&self.permissions));
         put("tags", list(&self.tags));
         put("expiresAt", self.expires.clone().map(Value::from));
+        put("enableOpenAIResponsesCodexAdaptation", self.codex_adaptation.map(Value::from));
+        if let Some(file) = &self.payload_rules {
+            let rules = input::list(file)?;
+            put("enableOpenAIResponsesPayloadRules", Some((!rules.is_empty()).into()));
+            put("openaiResponsesPayloadRules", Some(Value::Array(rules)));
+        }
         for binding in &self.bindings {
             let (field, id) = binding_field(binding)?;
             put(field, Some(id.into()));
@@ -102,8 +116,8 @@ impl Fields {
     }
 }
 
-fn binding_field(given: &str) -> anyhow::Result<(&'static str, &str)> {
-    let known = "claude, console, bedrock, gemini, openai or droid";
+fn binding_field(given: &str) -> anyhow::Result<(&'static str, String)> {
+    let known = "claude, console, bedrock, gemini, openai, responses or droid";
     let Some((kind, id)) = given.split_once('=') else {
         anyhow::bail!("--bind takes KIND=ID, KIND being {known}");
     };
@@ -112,11 +126,16 @@ fn binding_field(given: &str) -> anyhow::Result<(&'static str, &str)> {
         "console" => "claudeConsoleAccountId",
         "bedrock" => "bedrockAccountId",
         "gemini" => "geminiAccountId",
-        "openai" => "openaiAccountId",
+        // Providers share the field with ChatGPT accounts, under a prefix; groups hold both.
+        "responses" if !id.is_empty() && !id.starts_with("group:") => {
+            return Ok(("openaiAccountId", format!("responses:{id}")));
+        }
+        "openai" | "responses" => "openaiAccountId",
+        "azure" => anyhow::bail!("keys are not bound to Azure accounts: requests use all of them"),
         "droid" => "droidAccountId",
         _ => anyhow::bail!("--bind knows {known}, not {kind}"),
     };
-    Ok((field, id))
+    Ok((field, id.to_owned()))
 }
 
 #[cfg(test)]
@@ -142,5 +161,9 @@ mod tests {
             })
         );
         assert!(binding_field("azure=x").is_err());
+        let responses = |given: &str| binding_field(given).unwrap().1;
+        assert_eq!(responses("responses=x"), "responses:x");
+        assert_eq!(responses("responses=group:g"), "group:g");
+        assert_eq!(responses("responses="), "");
     }
 }

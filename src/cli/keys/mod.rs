@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use tokio::runtime::Builder;
 
-use super::{Output, demo, output::Stopped};
+use super::{Output, demo, input, output::Stopped};
 use crate::{app::Administration, keys::manage::Filter};
 use fields::Fields;
 
@@ -68,6 +68,12 @@ enum Action {
         #[command(flatten)]
         fields: Box<Fields>,
     },
+    /// Change or delete many keys at once, as the console does: what goes wrong with one does not stop the
+    /// others.
+    Batch {
+        #[command(subcommand)]
+        action: BatchAction,
+    },
     /// Switch a key on.
     Enable {
         /// Id or name.
@@ -121,6 +127,22 @@ enum Action {
     Tags {
         #[command(subcommand)]
         action: Option<TagAction>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum BatchAction {
+    /// Change keys: {keyIds, updates} in the admin API's form.
+    Edit {
+        /// File with the body, or - for standard input.
+        #[arg(long, value_name = "FILE")]
+        body: String,
+    },
+    /// Delete up to a hundred keys so that they can be restored: {keyIds}.
+    Remove {
+        /// File with the body, or - for standard input.
+        #[arg(long, value_name = "FILE")]
+        body: String,
     },
 }
 
@@ -195,6 +217,14 @@ async fn act(administration: &Administration, action: Action, by: &str) -> Resul
                 answer = changed.answer;
             }
             answer
+        }
+        Action::Batch { action: BatchAction::Edit { body } } => {
+            let changed = keys.update_many(&Value::Object(input::object(&body)?)).await?;
+            administration.recount_weeks(&changed.weekly).await?;
+            changed.answer
+        }
+        Action::Batch { action: BatchAction::Remove { body } } => {
+            keys.delete_many(&Value::Object(input::object(&body)?)).await?
         }
         Action::Enable { key } => switch(administration, &key, true).await?,
         Action::Disable { key } => switch(administration, &key, false).await?,
