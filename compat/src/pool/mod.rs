@@ -61,7 +61,8 @@ pub struct AccountPool {
     calendar: LocalCalendar,
     vault: Vault,
     state: Mutex<State>,
-    flight: tokio::sync::Mutex<()>,
+    /// Held while reading. Holds when the last read that got no answer began, and why.
+    flight: tokio::sync::Mutex<Option<(Instant, StoreError)>>,
 }
 
 #[derive(Default)]
@@ -93,7 +94,7 @@ impl AccountPool {
         calendar: LocalCalendar,
         vault: Vault,
     ) -> Self {
-        let (state, flight) = (Mutex::default(), tokio::sync::Mutex::new(()));
+        let (state, flight) = (Mutex::default(), tokio::sync::Mutex::default());
         Self { family, store, clock, calendar, vault, state, flight }
     }
 
@@ -108,7 +109,7 @@ impl AccountPool {
         if let Some(shared) = self.shareable(needs, arrived) {
             return Ok(shared);
         }
-        let _flight = self.flight.lock().await;
+        let mut failed = self.flight.lock().await;
         // Someone may have read on our behalf while we waited.
         if let Some(current) = self.current()
             && current.started >= arrived
@@ -119,15 +120,29 @@ impl AccountPool {
         if let Some(shared) = self.shareable(needs, Instant::now()) {
             return Ok(shared);
         }
+        // … or have waited for a silent Redis on our behalf: many requests do not wait one after another.
+        if let Some((started, error)) = &*failed
+            && *started >= arrived
+        {
+            return self.kept(needs).ok_or_else(|| error.clone());
+        }
+        let started = Instant::now();
         match self.read(needs).await {
-            Ok(snapshot) => Ok(snapshot),
-            Err(error) => match self.kept(needs) {
-                Some(old) => {
-                    tracing::warn!(%error, "accounts could not be read; using the last snapshot");
-                    Ok(old)
+            Ok(snapshot) => {
+                *failed = None;
+                Ok(snapshot)
+            }
+            Err(error) => {
+                let silent = !matches!(error, StoreError::Shape(_));
+                *failed = silent.then(|| (started, error.clone()));
+                match self.kept(needs) {
+                    Some(old) => {
+                        tracing::warn!(%error, "accounts could not be read; using the last snapshot");
+                        Ok(old)
+                    }
+                    None => Err(error),
                 }
-                None => Err(error),
-            },
+            }
         }
     }
 

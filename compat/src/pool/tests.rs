@@ -225,3 +225,32 @@ async fn a_narrow_read_does_not_take_from_an_outage_what_was_known() {
     assert_eq!(official.len(), 1);
     assert_eq!(official[0].get("schedulable"), "false", "own writes are kept in it, too");
 }
+
+/// Takes its time and then answers nothing.
+struct Silent(AtomicUsize);
+
+impl Store for Silent {
+    fn run(&self, _: Batch) -> BoxFuture<'_, Result<Vec<Reply>, StoreError>> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            Err(StoreError::Timeout)
+        })
+    }
+}
+
+#[tokio::test]
+async fn requests_share_the_wait_for_a_silent_redis() {
+    let store = Arc::new(Silent(AtomicUsize::new(0)));
+    let (clock, calendar) = (Clock::manual(1_784_822_400_000), LocalCalendar::new(8));
+    let pool = AccountPool::new(Family::Claude, store.clone(), clock, calendar, Vault::new("k"));
+    let asked = (0..20).map(|_| pool.snapshot(&LISTS));
+    let answers = futures_util::future::join_all(asked).await;
+    assert!(answers.iter().all(|answer| matches!(answer, Err(StoreError::Timeout))));
+    // The first one's read began before the others had arrived; the second speaks for all.
+    let reads = store.0.load(Ordering::SeqCst);
+    assert!(reads <= 2, "{reads} reads");
+    // Who comes later asks anew.
+    assert!(pool.snapshot(&LISTS).await.is_err());
+    assert_eq!(store.0.load(Ordering::SeqCst), reads + 1);
+}
