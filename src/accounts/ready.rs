@@ -63,6 +63,9 @@ pub enum AccountError {
     /// The token has run out and could not be refreshed.
     #[error(transparent)]
     Refresh(#[from] RefreshError),
+    /// What its proxy is cannot be read. It is not asked directly: that would show the operator's address.
+    #[error("The account's proxy settings cannot be read")]
+    Proxy,
     /// The account has no provider of its own.
     #[error("Claude Console Claude account not found")]
     NoProvider,
@@ -140,10 +143,11 @@ impl Accounts {
     /// Key, models and proxy of a console or CCR account.
     ///
     /// # Errors
-    /// When it is of another kind.
+    /// When it is of another kind, or its proxy cannot be read.
     pub fn provider_ready(&self, entry: &Arc<Entry>) -> Result<ProviderReady, AccountError> {
         let entry = self.current(entry);
         match entry.kind {
+            Kind::Console | Kind::Ccr if !entry.proxy_readable() => Err(AccountError::Proxy),
             Kind::Console | Kind::Ccr => Ok(ProviderReady {
                 api_key: self.open(&entry, "apiKey"),
                 models: ModelMap::parse(entry.get("supportedModels")),

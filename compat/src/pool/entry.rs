@@ -254,6 +254,12 @@ impl Entry {
         }
     }
 
+    /// Whether the text that describes the account's proxy is JSON at all (or empty).
+    pub fn proxy_readable(&self) -> bool {
+        let text = self.get("proxy");
+        text.is_empty() || serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+    }
+
     /// Whether the cool-down mark is running.
     pub fn cooling(&self) -> bool {
         self.cooldown_ttl > 0

@@ -49,6 +49,9 @@ fn look(
     if let Some(exclusion) = model::check(entry, requested)? {
         return Ok(Some(exclusion));
     }
+    if !entry.proxy_readable() {
+        return Ok(Some(Exclusion::Unreadable));
+    }
     if work.cooling(entry) {
         return Ok(Some(Exclusion::Cooling));
     }

@@ -124,7 +124,8 @@ fn console(
         // The legacy listing deletes such a remnant; it is left alone here.
         return Ok((listed, Some(Exclusion::Unreadable)));
     }
-    if matches!(ModelMap::parse(listed.get("supportedModels")), ModelMap::Unreadable(_)) {
+    let models = ModelMap::parse(listed.get("supportedModels"));
+    if matches!(models, ModelMap::Unreadable(_)) || !listed.proxy_readable() {
         return Ok((listed, Some(Exclusion::Unreadable)));
     }
     let blocked = work.console_blocked(&id);

@@ -156,3 +156,24 @@ proptest! {
         prop_assert!(again.iter().zip(&sorted).all(|(a, b)| a.id == b.id), "sorting is stable");
     }
 }
+
+#[test]
+fn an_unreadable_proxy_takes_only_its_account_out() {
+    let console = |id: &str, proxy: &str| {
+        let fields = [
+            ("id", id),
+            ("isActive", "true"),
+            ("status", "active"),
+            ("accountType", "shared"),
+            ("priority", if proxy.is_empty() { "90" } else { "10" }),
+            ("proxy", proxy),
+        ];
+        let fields = fields.map(|(name, text)| (name.to_owned(), text.to_owned())).into();
+        Entry::of_record(Kind::Console, id, fields)
+    };
+    let decision = choose(vec![console("broken", "{\"type\":"), console("direct", "")]);
+    assert_eq!(&*decision.result.unwrap().account.id, "direct");
+    let readable = console("odd", "{\"type\":\"ftp\"}");
+    let decision = choose(vec![readable, console("direct", "")]);
+    assert_eq!(&*decision.result.unwrap().account.id, "odd", "no proxy is known by that name");
+}
