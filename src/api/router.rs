@@ -11,7 +11,7 @@ use axum::{
 use super::{
     admin::crs::{self, CrsAdmin},
     middleware::Arrival,
-    relay::{chat, claude},
+    relay::{chat, claude, openai},
     service::{self, KeyEndpoint, KeyHolder, PREFIXES, ServiceState},
 };
 use crate::app::AppState;
@@ -48,7 +48,16 @@ pub fn router(app: AppState, state: ServiceState, admin: Option<CrsAdmin>) -> Ro
             .route(&format!("{prefix}/v1/chat/completions"), post(chat::unified))
             .route(&format!("{prefix}/v1/completions"), post(chat::unified_prompt));
     }
+    for path in ["/openai/responses", "/openai/v1/responses"] {
+        router = router
+            .route(path, post(openai::responses))
+            .route(&format!("{path}/compact"), post(openai::responses));
+    }
     router
+        .route("/openai/images/generations", post(openai::images))
+        .route("/openai/v1/images/generations", post(openai::images))
+        .route("/openai/usage", get(openai::usage))
+        .route("/openai/key-info", get(openai::key_info))
         .route("/openai/claude/v1/chat/completions", post(chat::claude))
         .route("/openai/claude/v1/completions", post(chat::claude_prompt))
         .route("/openai/claude/v1/models", get(chat::models))

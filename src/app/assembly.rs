@@ -23,7 +23,7 @@ use crate::{
     domain::{AnomalySink, LogAnomalies},
     keys::{Keys, MessageQueue, SlotKeeper},
     notify::Notifier,
-    relay::{Relay, RelayParts},
+    relay::{Instructions, Relay, RelayParts},
     schedule::{Scheduler, SessionBindings},
     upstream::Sender,
 };
@@ -44,6 +44,8 @@ pub(super) struct Ports {
     pub books: Arc<dyn Books>,
     /// Prices.
     pub prices: Arc<PriceBook>,
+    /// Instructions for clients that are not Codex; `None` opens the operator's, which learn.
+    pub instructions: Option<Instructions>,
     /// Where operators are told things; `None` for runs that nobody is to hear of.
     pub notifier: Option<Notifier>,
 }
@@ -75,11 +77,15 @@ pub(super) fn assemble(
     ports: Ports,
     cut: CancellationToken,
 ) -> (AppState, Loops) {
-    let Ports { hot, bulk, redis, sender, clock, books, prices, notifier } = ports;
+    let Ports { hot, bulk, redis, sender, clock, books, prices, instructions, notifier } = ports;
     let vault = settings::vault(&config.security);
     let calendar = LocalCalendar::new(i64::from(config.time.offset_hours));
     let (writes, writer) = WriteBehind::new(Arc::clone(&hot));
     let pools = Arc::new(Pools::new(&hot, &clock, calendar, &vault));
+    let instructions = instructions.unwrap_or_else(|| {
+        let file = config.openai.instructions_file.as_deref();
+        Instructions::open(file, &config.service.data_dir, writes.clone())
+    });
     let keeper = SlotKeeper::new(Arc::clone(&hot), clock.clone());
     let billing = Arc::new(Billing::new(prices, books));
     let anomalies: Arc<dyn AnomalySink> = match &notifier {
@@ -131,6 +137,7 @@ pub(super) fn assemble(
         pools: Arc::clone(&pools),
         calendar,
         billing: Arc::clone(&billing),
+        instructions,
         sender,
         clock: clock.clone(),
         settings: settings::relay_settings(&config),

@@ -22,7 +22,7 @@ use crate::sidecar::{
     shadow::{Seals, Shadow, ShadowParts, Shelf, ShelfLimits, again, records::Records},
     tap::{Tap, TapSettings},
 };
-use crate::{billing::PriceBook, config::Config, domain::Secret};
+use crate::{billing::PriceBook, config::Config, domain::Secret, relay::Instructions};
 
 /// Longest wait for what second runs read.
 const READ_PATIENCE: Duration = Duration::from_secs(10);
@@ -58,8 +58,11 @@ impl Beside {
         let sealer = Sealer::new(config.security.encryption_key.expose())
             .map_err(|error| tracing::warn!(%error, "Cases are not captured"))
             .ok();
-        let candidate =
-            SecondRuns::start(Arc::clone(config), Arc::clone(app.billing.price_book()))?;
+        let candidate = SecondRuns::start(
+            Arc::clone(config),
+            Arc::clone(app.billing.price_book()),
+            app.relay.instructions.for_second_runs(),
+        )?;
         let parts = ShadowParts {
             candidate: Arc::new(candidate),
             tap: Arc::clone(&tap),
@@ -177,10 +180,12 @@ impl Again {
         let prices = Arc::new(PriceBook::open(&config.service.data_dir));
         let encryption_key = config.security.encryption_key.clone();
         let key_prefix = config.security.api_key_prefix.clone();
+        let file = config.openai.instructions_file.as_deref();
+        let instructions = Instructions::of_files(file, &config.service.data_dir);
         Ok(Self {
             rules: rules(&config.service.data_dir)?,
             stored: Stored(settings::vault(&config.security)),
-            runs: SecondRuns::start(Arc::new(config), prices)?,
+            runs: SecondRuns::start(Arc::new(config), prices, instructions)?,
             encryption_key,
             key_prefix,
         })

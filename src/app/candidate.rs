@@ -42,6 +42,7 @@ use crate::{
     billing::PriceBook,
     config::Config,
     logs::LogStats,
+    relay::Instructions,
     sidecar::shadow::{Candidate, Case, Run, SeenRequest, SeenResponse, move_to},
     upstream::{
         Sender,
@@ -68,10 +69,14 @@ impl SecondRuns {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub(super) fn start(config: Arc<Config>, prices: Arc<PriceBook>) -> anyhow::Result<Self> {
+    pub(super) fn start(
+        config: Arc<Config>,
+        prices: Arc<PriceBook>,
+        instructions: Instructions,
+    ) -> anyhow::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let version = config.server.version.as_str().into();
-        let service = Arc::new(ScratchService { config, prices, version });
+        let service = Arc::new(ScratchService { config, prices, instructions, version });
         let (cases, waiting) = mpsc::channel(1);
         std::thread::Builder::new().name("second-runs".to_owned()).spawn(move || {
             let _unheard = tracing::subscriber::set_default(NoSubscriber::default());
@@ -100,6 +105,7 @@ impl Candidate for SecondRuns {
 struct ScratchService {
     config: Arc<Config>,
     prices: Arc<PriceBook>,
+    instructions: Instructions,
     version: Arc<str>,
 }
 
@@ -140,6 +146,7 @@ impl ScratchService {
             clock: clock.clone(),
             books: Arc::clone(&books) as Arc<dyn Books>,
             prices: Arc::clone(&self.prices),
+            instructions: Some(self.instructions.for_second_runs()),
             notifier: None,
         };
         let cut = CancellationToken::new();

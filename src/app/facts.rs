@@ -68,6 +68,7 @@ impl Facts for App {
         if let Some(map) = &self.config.upstream.host_map {
             warnings.push(format!("UPSTREAM_HOST_MAP redirects upstream hosts: {map}"));
         }
+        warnings.extend(self.relay.instructions.warning().map(str::to_owned));
         let ledger = self.billing.books().status();
         warnings.extend(ledger.disk_problem.map(|why| format!("usage journal: {why}")));
         warnings.extend(

@@ -100,6 +100,7 @@ pub async fn run_once(
         clock: if shift_ms == 0 { Clock::system() } else { Clock::shifted(shift_ms) },
         prices: Arc::new(PriceBook::open(&config.service.data_dir)),
         redis: Some(stores),
+        instructions: None,
         notifier: Some(notifier),
     };
     let (app, loops) = assemble(Arc::new(config), ports, CancellationToken::new());

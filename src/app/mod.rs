@@ -199,6 +199,7 @@ fn build(config: Config, cut: CancellationToken) -> anyhow::Result<(AppState, Ba
         clock: Clock::system(),
         books: Arc::clone(&ledger) as Arc<dyn Books>,
         prices: Arc::new(PriceBook::open(&config.service.data_dir)),
+        instructions: None,
         notifier: Some(notifier),
     };
     let (app, loops) = assemble(Arc::new(config), ports, cut);
@@ -229,6 +230,7 @@ impl Background {
                 () = prices => {}
                 () = jobs.serve(duty) => {}
                 () = app.billing.keep_fresh() => {}
+                () = app.relay.instructions.keep_fresh(&*app.bulk) => {}
                 () = sweep => {}
             }
         });

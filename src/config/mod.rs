@@ -15,6 +15,7 @@ mod init_file;
 mod limits;
 mod logs;
 mod notify;
+mod openai;
 mod prices;
 mod proxy;
 mod reader;
@@ -44,6 +45,7 @@ pub use init_file::InitFile;
 pub use limits::LimitsConfig;
 pub use logs::{LogConfig, LogFormat, LogLevel};
 pub use notify::NotifyConfig;
+pub use openai::OpenAiConfig;
 pub use prices::PricesConfig;
 pub use proxy::ProxySettings;
 pub use reader::{Reader, parse_float, parse_int, parse_int_decimal, to_number};
@@ -87,6 +89,8 @@ pub struct Config {
     pub logs: LogConfig,
     /// Notifications.
     pub notify: NotifyConfig,
+    /// The OpenAI family.
+    pub openai: OpenAiConfig,
     /// Price data.
     pub prices: PricesConfig,
     /// This instance.
@@ -175,6 +179,7 @@ impl Config {
             time: TimeConfig::read(reader)?,
             logs: LogConfig::read(reader)?,
             notify: NotifyConfig::read(reader),
+            openai: OpenAiConfig::read(reader),
             prices: PricesConfig::read(reader),
             sidecar: SidecarConfig::read(reader)?,
             init: InitFile::read(&dir.join(&service.data_dir).join("init.json"))?,
@@ -200,6 +205,14 @@ impl Config {
                 "CRS_LEGACY_URL is {}, the port that crs itself listens on (PORT); give the legacy \
                  service another port.",
                 legacy.text()
+            ));
+        }
+        if let Some(file) = &self.openai.instructions_file
+            && let Err(error) = fs::metadata(file)
+        {
+            return told(format!(
+                "The file {} (CRS_CODEX_INSTRUCTIONS_FILE) cannot be read: {error}.",
+                file.display()
             ));
         }
         for path in &self.upstream.extra_roots {

@@ -307,6 +307,11 @@ pub const SETTINGS: &[Setting] = &[
         "`true`: Azure's cached input is charged once, and stream events of any size are read for their counts. Bills differ from the legacy service's, so only once it is gone.",
     ),
     own(
+        "CRS_CODEX_INSTRUCTIONS_FILE",
+        "",
+        "Instructions that requests of clients other than Codex get on ChatGPT accounts; without it those that `crs import-legacy` found or a Codex client has shown.",
+    ),
+    own(
         "CRS_NOTIFY_ALLOW_LINK_LOCAL",
         "false",
         "`true`: notifications may go to link-local and cloud metadata addresses (docs/notifications.md).",

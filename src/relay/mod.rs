@@ -1,9 +1,10 @@
 //! One request's life in phases: admit, choose, build, send, stream, settle.
 //!
 //! [`Relay::admit`] answers for keys and limits; [`Relay::messages`] and [`Relay::count_tokens`] are the
-//! Claude routes (contract/anthropic.md §1.3, §1.4), [`Relay::chat`] those in OpenAI's dialect (§1.5). A relay runs in a task of its own, so settling
-//! always happens, also when the client leaves or a phase panics. Nothing here knows an HTTP framework;
-//! the world is reached through `upstream::Sender` and the services.
+//! Claude routes (contract/anthropic.md §1.3, §1.4), [`Relay::chat`] those in OpenAI's chat dialect (§1.5),
+//! [`Relay::responses`] and [`Relay::images`] those of the OpenAI family. A relay runs in a task of its own,
+//! so settling always happens, also when the client leaves or a phase panics. Nothing here knows an HTTP
+//! framework; the world is reached through `upstream::Sender` and the services.
 
 mod admit;
 mod bedrock;
@@ -21,6 +22,7 @@ mod plain;
 mod provider;
 mod pump;
 mod reply;
+mod responses;
 mod settle;
 mod trail;
 
@@ -43,6 +45,10 @@ pub use call::{Call, Incoming};
 pub use chat::{ChatAsk, ChatClient, ChatRoute};
 /// Whose accounts a request chooses among.
 pub use compat::pool::Family;
+pub use openai::{
+    IMPORTED_INSTRUCTIONS, Instructions, ResponsesAsk, Shape, ShapedStream,
+    Source as InstructionsSource, image_session,
+};
 pub use pump::AfterClient;
 pub use reply::{Reply, ReplyBody};
 pub use trail::{End, Explained, Step, Trail, Trails};
@@ -91,6 +97,8 @@ pub struct RelayParts {
     pub billing: Arc<Billing>,
     /// Serialised user messages.
     pub queue: MessageQueue,
+    /// Instructions for clients that are not Codex.
+    pub instructions: Instructions,
     /// Way to the vendors.
     pub sender: Arc<dyn Sender>,
     /// Time.

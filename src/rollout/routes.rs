@@ -41,6 +41,11 @@ const fn chat(name: &'static str, method: &'static str, path: &'static str) -> O
     OwnedRoute { name, method, path, platform, dialect, access: Access::Key }
 }
 
+const fn openai(name: &'static str, method: &'static str, path: &'static str) -> OwnedRoute {
+    let (platform, dialect) = ("openai", Dialect::OpenAiResponses);
+    OwnedRoute { name, method, path, platform, dialect, access: Access::Key }
+}
+
 const fn open(name: &'static str, method: &'static str, path: &'static str) -> OwnedRoute {
     let (platform, dialect) = ("service", Dialect::Anthropic);
     OwnedRoute { name, method, path, platform, dialect, access: Access::Open }
@@ -49,7 +54,7 @@ const fn open(name: &'static str, method: &'static str, path: &'static str) -> O
 /// All of them. Messages under the two Gemini prefixes are Node's: crs finds no account there. So are chat
 /// requests for models of other platforms; they are told by their bodies, and handed on
 /// (`api::relay::chat`).
-pub const ROUTES: [OwnedRoute; 45] = [
+pub const ROUTES: [OwnedRoute; 53] = [
     keyed("messages", "POST", "/api/v1/messages"),
     keyed("messages", "POST", "/api/claude/v1/messages"),
     keyed("messages", "POST", "/claude/v1/messages"),
@@ -84,6 +89,14 @@ pub const ROUTES: [OwnedRoute; 45] = [
     chat("completions", "POST", "/openai/claude/v1/completions"),
     chat("models", "GET", "/openai/claude/v1/models"),
     chat("models", "GET", "/openai/claude/v1/models/{model}"),
+    openai("responses", "POST", "/openai/responses"),
+    openai("responses", "POST", "/openai/v1/responses"),
+    openai("responses-compact", "POST", "/openai/responses/compact"),
+    openai("responses-compact", "POST", "/openai/v1/responses/compact"),
+    openai("images", "POST", "/openai/images/generations"),
+    openai("images", "POST", "/openai/v1/images/generations"),
+    openai("usage", "GET", "/openai/usage"),
+    openai("key-info", "GET", "/openai/key-info"),
     open("health", "GET", "/health"),
     open("health", "GET", "/api/health"),
     open("health", "GET", "/claude/health"),

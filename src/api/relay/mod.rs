@@ -2,6 +2,7 @@
 
 pub mod chat;
 pub mod claude;
+pub mod openai;
 
 use std::sync::Arc;
 

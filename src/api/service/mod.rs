@@ -8,6 +8,7 @@ mod health;
 mod key_info;
 mod metrics;
 mod models;
+mod openai_key;
 mod process;
 mod root;
 #[cfg(test)]
@@ -30,6 +31,7 @@ use crate::logs::LogStats;
 pub use chat_models::{chat_model, chat_models};
 pub use key_info::{KeyEndpoint, KeyHolder};
 pub use metrics::Exposition;
+pub use openai_key::{openai_key_info, openai_usage};
 
 /// The four places where the Claude routes are mounted.
 pub const PREFIXES: [&str; 4] = ["/api", "/claude", "/antigravity/api", "/gemini-cli/api"];

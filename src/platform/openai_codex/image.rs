@@ -19,7 +19,7 @@ const PREFIX: &str = "gpt-image-";
 /// The client that the backend is shown.
 pub(super) const CLIENT: [(&str, &str); 3] = [
     ("originator", "codex_cli_rs"),
-    ("User-Agent", "codex_cli_rs/0.144.5"),
+    ("user-agent", "codex_cli_rs/0.144.5"),
     ("version", "0.144.5"),
 ];
 /// Members of the request that the tool takes as texts.

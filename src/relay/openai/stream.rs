@@ -1,0 +1,133 @@
+//! Streamed answers of the Codex backend.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use super::{
+    Relay, Shaped,
+    codex::{Seated, passed},
+};
+use crate::{
+    domain::TokenUsage,
+    relay::{
+        Call, Reply, ReplyBody,
+        pump::{AfterClient, CLIENT_QUEUE, End, Pump, Tap},
+    },
+    upstream::UpstreamResponse,
+    wire::{
+        openai::events::{EventTap, Rules},
+        sse::LineSplitter,
+    },
+};
+
+/// Most bytes that are read on for a client that has left.
+pub(super) const AFTER_CLIENT_BYTES: usize = 64 << 20;
+
+/// Told to clients whose streams end with the service.
+pub(in crate::relay) const RESTARTING: &str = "event: error\ndata: {\"type\":\"error\",\"code\":\"server_error\",\"message\":\"The service is restarting, please retry\",\"param\":null}\n\n";
+
+impl Relay {
+    /// Hands a stream on, whatever its status; its usage is booked before the client sees the end.
+    pub(super) async fn codex_events(
+        self: &Arc<Self>,
+        call: Call,
+        seated: Seated,
+        response: UpstreamResponse,
+    ) -> Reply {
+        let status = response.status;
+        if matches!(status, 200 | 201) {
+            self.codex_taken(&seated).await;
+        }
+        let first = [
+            ("Content-Type", "text/event-stream"),
+            ("Cache-Control", "no-cache"),
+            ("Connection", "keep-alive"),
+            ("X-Accel-Buffering", "no"),
+        ];
+        let headers = passed(&first, &response.headers);
+        let (client, receiver) = mpsc::channel(CLIENT_QUEUE);
+        let mut pump = Pump {
+            body: response.body,
+            client,
+            shutdown: self.cut_streams.clone(),
+            after_client: AfterClient {
+                time: self.settings.request_timeout,
+                bytes: AFTER_CLIENT_BYTES,
+            },
+        };
+        let mut tap = Shaped::new(&seated.asked.ask, status, Watched::new(Rules::Codex));
+        let relay = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let end = call.while_connected(pump.run(&mut tap)).await;
+            let left = match &end {
+                End::Shutdown if !tap.is_shaped() => {
+                    Some(Bytes::from_static(RESTARTING.as_bytes()))
+                }
+                End::Shutdown | End::Cut(_) => tap.broken_off(),
+                End::Complete | End::ClientGone => None,
+            };
+            if let Some(left) = left {
+                // A client that is gone by now has lost nothing that counts.
+                let _ = pump.client.send(left).await;
+            }
+            // The legacy service forgets what a stream told that broke off.
+            if matches!(end, End::Complete | End::ClientGone) {
+                relay.codex_ended(&call, &seated, status, &tap.tap.events).await;
+            }
+            drop(pump);
+        });
+        Reply { status, headers, body: ReplyBody::Stream(receiver) }
+    }
+
+    async fn codex_ended(&self, call: &Call, seated: &Seated, status: u16, seen: &EventTap) {
+        if let Some(counts) = seen.counts() {
+            let model = seen.model().map(str::to_owned).or_else(|| seated.booked_model());
+            let tokens = TokenUsage { model, ..counts.tokens.clone() };
+            self.book_codex(call, seated, status, &tokens).await;
+        }
+        let entry = seated.chosen.entry();
+        if let Some(limit) = seen.limit() {
+            let session = seated.asked.session.as_deref();
+            self.accounts.openai_limited(entry, limit.resets_in_s, session).await;
+        } else if status == 200 {
+            self.accounts.openai_ok(entry);
+        }
+    }
+}
+
+/// Passes every byte and looks at every line.
+pub(in crate::relay) struct Watched {
+    lines: LineSplitter,
+    pub(in crate::relay) events: EventTap,
+    reads_on: bool,
+}
+
+impl Watched {
+    /// For one of the two kinds of accounts. A provider's stream ends with its client.
+    pub(in crate::relay) fn new(rules: Rules) -> Self {
+        let reads_on = rules == Rules::Codex;
+        Self { lines: LineSplitter::default(), events: EventTap::new(rules), reads_on }
+    }
+}
+
+impl Tap for Watched {
+    fn chunk(&mut self, chunk: Bytes) -> Option<Bytes> {
+        let lines = self.lines.push(chunk.clone());
+        lines.iter().for_each(|line| self.events.line(line));
+        Some(chunk)
+    }
+
+    fn finish(&mut self) -> Option<Bytes> {
+        // All bytes were handed on as they came.
+        if let Some(last) = self.lines.finish() {
+            self.events.line(&last);
+        }
+        None
+    }
+
+    fn is_settled(&self) -> bool {
+        !self.reads_on || self.events.is_complete()
+    }
+}

@@ -1,0 +1,44 @@
+//! Providers' plain answers.
+
+use super::{Relay, Seated};
+use crate::{
+    domain::HeaderList,
+    relay::{Call, Reply, ReplyBody, openai::whole, plain::read_all, provider::half_read},
+    upstream::UpstreamResponse,
+    wire::openai::{
+        data,
+        usage::{self, Reading},
+    },
+};
+
+impl Relay {
+    /// Books an answer and hands it on.
+    pub(super) async fn provider_plain(
+        &self,
+        call: &Call,
+        seated: &Seated,
+        response: UpstreamResponse,
+    ) -> Reply {
+        let status = response.status;
+        let body = match self.with_client(call, read_all(response.body)).await.map_err(half_read) {
+            Ok(body) => body,
+            Err(error) => return self.provider_broken(seated, &error).await,
+        };
+        self.accounts.responses_answered(seated.chosen.entry()).await;
+        let answer = data::as_data(body);
+        let root = answer.root();
+        let inner = root.get_truthy("response");
+        let told =
+            root.get_truthy("usage").or_else(|| inner.and_then(|inner| inner.get_truthy("usage")));
+        if let Some(told) = told {
+            let model = root
+                .get_truthy("model")
+                .or_else(|| inner.and_then(|inner| inner.get_truthy("model")));
+            let model = model.map(|model| model.to_js_text().into_owned());
+            let counts = usage::read(told, Reading::PROVIDER);
+            self.book_provider(call, seated, status, model, &counts).await;
+        }
+        let body = whole(&seated.asked.ask, status, &answer);
+        Reply { status, headers: HeaderList::new(), body: ReplyBody::Json(body) }
+    }
+}

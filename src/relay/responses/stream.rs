@@ -1,0 +1,77 @@
+//! Providers' streamed answers.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use super::{Relay, Seated};
+use crate::{
+    accounts::ResponsesLimit,
+    relay::{
+        Call, Reply, ReplyBody,
+        openai::{RESTARTING, Shaped, Watched},
+        pump::{CLIENT_QUEUE, End, Pump},
+    },
+    upstream::UpstreamResponse,
+    wire::openai::events::{EventTap, Rules},
+};
+
+impl Relay {
+    /// Hands a stream on; whatever its status was, the client's is 200.
+    pub(super) fn provider_events(
+        self: &Arc<Self>,
+        call: Call,
+        seated: Seated,
+        response: UpstreamResponse,
+    ) -> Reply {
+        let headers = [
+            ("Content-Type", "text/event-stream"),
+            ("Cache-Control", "no-cache"),
+            ("Connection", "keep-alive"),
+            ("X-Accel-Buffering", "no"),
+        ];
+        let (client, receiver) = mpsc::channel(CLIENT_QUEUE);
+        let mut pump = Pump {
+            body: response.body,
+            client,
+            shutdown: self.cut_streams.clone(),
+            after_client: self.settings.after_client,
+        };
+        let mut tap = Shaped::new(&seated.asked.ask, 200, Watched::new(Rules::Provider));
+        let relay = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let end = call.while_connected(pump.run(&mut tap)).await;
+            let left = match &end {
+                End::Shutdown if !tap.is_shaped() => {
+                    Some(Bytes::from_static(RESTARTING.as_bytes()))
+                }
+                End::Shutdown | End::Cut(_) => tap.broken_off(),
+                End::Complete | End::ClientGone => None,
+            };
+            if let Some(left) = left {
+                // A client that is gone by now has lost nothing that counts.
+                let _ = pump.client.send(left).await;
+            }
+            // A stream that was not read to its end counts nothing.
+            if matches!(end, End::Complete) {
+                relay.provider_ended(&call, &seated, &tap.tap.events).await;
+            }
+            drop(pump);
+        });
+        let headers = headers.into_iter().collect();
+        Reply { status: 200, headers, body: ReplyBody::Stream(receiver) }
+    }
+
+    async fn provider_ended(&self, call: &Call, seated: &Seated, seen: &EventTap) {
+        if let Some(counts) = seen.counts() {
+            let model = seen.model().map(str::to_owned);
+            self.book_provider(call, seated, 200, model, counts).await;
+        }
+        if let Some(limit) = seen.limit() {
+            let limit = ResponsesLimit { resets_in_s: limit.resets_in_s, headers: None };
+            let session = seated.session.as_deref();
+            self.accounts.responses_limited(seated.chosen.entry(), limit, session).await;
+        }
+    }
+}
