@@ -46,8 +46,7 @@ pub use chat::{ChatAsk, ChatClient, ChatRoute};
 /// Whose accounts a request chooses among.
 pub use compat::pool::Family;
 pub use openai::{
-    IMPORTED_INSTRUCTIONS, Instructions, ResponsesAsk, Shape, ShapedStream,
-    Source as InstructionsSource, image_session,
+    Instructions, ResponsesAsk, Shape, ShapedStream, Source as InstructionsSource, image_session,
 };
 pub use pump::AfterClient;
 pub use reply::{Reply, ReplyBody};

@@ -22,8 +22,8 @@ use compat::{
 };
 use parking_lot::Mutex;
 
-/// Where `crs import-legacy` leaves them, below the data folder.
-pub const IMPORTED: &str = "crs/codex_instructions.txt";
+use crate::config::codex_instructions;
+
 /// How long learned ones are kept without being seen again.
 const KEPT_S: i64 = 30 * 24 * 3600;
 /// How often what was seen again is kept for longer.
@@ -70,7 +70,7 @@ impl Instructions {
     pub fn of_files(file: Option<&Path>, data_dir: &Path) -> Self {
         let shared = Shared {
             file: file.map(Path::to_owned),
-            imported: data_dir.join(IMPORTED),
+            imported: codex_instructions(data_dir),
             fixed: ArcSwapOption::default(),
             learned: ArcSwapOption::default(),
             written_ms: Mutex::default(),
@@ -255,7 +255,7 @@ mod tests {
     #[tokio::test]
     async fn the_operators_file_comes_first_then_the_legacy_installations() {
         let learning = Learning::begin();
-        let imported = learning.dir.join(IMPORTED);
+        let imported = codex_instructions(&learning.dir);
         fs::create_dir_all(imported.parent().unwrap()).unwrap();
         fs::write(&imported, "imported\n").unwrap();
         let file = learning.dir.join("own.txt");

@@ -22,7 +22,7 @@ pub use ask::ResponsesAsk;
 use choose::Seat;
 pub(super) use codex::collected;
 pub use images::image_session;
-pub use instructions::{IMPORTED as IMPORTED_INSTRUCTIONS, Instructions, Source};
+pub use instructions::{Instructions, Source};
 pub(super) use plain::UNNAMED_MODEL;
 pub use shape::{Shape, ShapedStream};
 pub(super) use shape::{Shaped, whole};
