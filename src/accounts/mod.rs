@@ -5,6 +5,7 @@
 //! here is token refresh and the profile query that follows it, and what [`lifecycle`] asks vendors when
 //! accounts are made, changed and looked after.
 
+mod azure;
 mod bedrock;
 mod events;
 mod learn;
@@ -37,6 +38,7 @@ use jiff::tz::TimeZone;
 use parking_lot::Mutex;
 use tokio_util::task::TaskTracker;
 
+pub use azure::AzureReady;
 pub use bedrock::BedrockReady;
 pub use openai::{OpenAiReady, OpenAiUnready, ResponsesReady};
 pub use ready::{AccountError, OfficialReady, ProviderReady, intercepts_warmup};

@@ -11,8 +11,8 @@ use axum::{
 use super::{
     admin::crs::{self, CrsAdmin},
     middleware::Arrival,
-    relay::{chat, claude, openai},
-    service::{self, KeyEndpoint, KeyHolder, PREFIXES, ServiceState},
+    relay::{azure, chat, claude, openai},
+    service::{self, AzureEndpoint, KeyEndpoint, KeyHolder, PREFIXES, ServiceState},
 };
 use crate::app::AppState;
 
@@ -53,11 +53,25 @@ pub fn router(app: AppState, state: ServiceState, admin: Option<CrsAdmin>) -> Ro
             .route(path, post(openai::responses))
             .route(&format!("{path}/compact"), post(openai::responses));
     }
+    for endpoint in AzureEndpoint::ALL {
+        let state = state.clone();
+        let answer = move |axum::extract::State(app): axum::extract::State<AppState>,
+                           Extension(arrival): Extension<Arrival>| {
+            let (relay, state) = (Arc::clone(&app.relay), state.clone());
+            claude::with_key(relay, arrival, endpoint.path(), move |key| async move {
+                endpoint.answer(&state, &key).await
+            })
+        };
+        router = router.route(&format!("/azure{}", endpoint.path()), get(answer));
+    }
     router
         .route("/openai/images/generations", post(openai::images))
         .route("/openai/v1/images/generations", post(openai::images))
         .route("/openai/usage", get(openai::usage))
         .route("/openai/key-info", get(openai::key_info))
+        .route("/azure/chat/completions", post(azure::chat))
+        .route("/azure/responses", post(azure::responses))
+        .route("/azure/embeddings", post(azure::embeddings))
         .route("/openai/claude/v1/chat/completions", post(chat::claude))
         .route("/openai/claude/v1/completions", post(chat::claude_prompt))
         .route("/openai/claude/v1/models", get(chat::models))

@@ -186,6 +186,7 @@ pub(super) fn relay_settings(config: &Config) -> RelaySettings {
         after_client: AFTER_CLIENT,
         forbidden_pause: FORBIDDEN_PAUSE,
         bedrock: bedrock_settings(&config.bedrock),
+        azure_exact_usage: config.limits.azure_exact_usage,
     }
 }
 

@@ -7,6 +7,7 @@
 //! framework; the world is reached through `upstream::Sender` and the services.
 
 mod admit;
+mod azure;
 mod bedrock;
 mod call;
 mod ccr;
@@ -36,11 +37,14 @@ use compat::{
 use parking_lot::Mutex;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+/// What is asked of Azure.
+pub use crate::platform::azure_openai::Endpoint as AzureEndpoint;
 /// Names the session of a call.
 pub use crate::wire::anthropic::session_hash;
 /// The body of a call, which `api` parses and hands over.
 pub use crate::wire::body::{BodyError, RequestBody};
 pub use admit::Admission;
+pub use azure::SESSION_HEADER as AZURE_SESSION_HEADER;
 pub use call::{Call, Incoming};
 pub use chat::{ChatAsk, ChatClient, ChatRoute};
 /// Whose accounts a request chooses among.
@@ -76,6 +80,8 @@ pub struct RelaySettings {
     pub forbidden_pause: Duration,
     /// AWS Bedrock.
     pub bedrock: aws::Settings,
+    /// Azure's cached input is charged once, and events of any size are read (`CRS_AZURE_EXACT_USAGE`).
+    pub azure_exact_usage: bool,
 }
 
 /// The services that a request passes through.

@@ -97,6 +97,17 @@ impl Pump {
         }
     }
 
+    /// Reads to the end for nobody: of a stream whose client left before it began.
+    pub async fn drain(&mut self) {
+        loop {
+            let next = tokio::select! {
+                () = self.shutdown.cancelled() => return,
+                next = self.body.next() => next,
+            };
+            let Some(Ok(_)) = next else { return };
+        }
+    }
+
     async fn read_on(&mut self, tap: &mut dyn Tap) -> End {
         let deadline = Instant::now() + self.after_client.time;
         let mut left = self.after_client.bytes;

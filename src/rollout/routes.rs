@@ -46,6 +46,11 @@ const fn openai(name: &'static str, method: &'static str, path: &'static str) ->
     OwnedRoute { name, method, path, platform, dialect, access: Access::Key }
 }
 
+const fn azure(name: &'static str, method: &'static str, path: &'static str) -> OwnedRoute {
+    let (platform, dialect) = ("azure", Dialect::OpenAiChat);
+    OwnedRoute { name, method, path, platform, dialect, access: Access::Key }
+}
+
 const fn open(name: &'static str, method: &'static str, path: &'static str) -> OwnedRoute {
     let (platform, dialect) = ("service", Dialect::Anthropic);
     OwnedRoute { name, method, path, platform, dialect, access: Access::Open }
@@ -54,7 +59,7 @@ const fn open(name: &'static str, method: &'static str, path: &'static str) -> O
 /// All of them. Messages under the two Gemini prefixes are Node's: crs finds no account there. So are chat
 /// requests for models of other platforms; they are told by their bodies, and handed on
 /// (`api::relay::chat`).
-pub const ROUTES: [OwnedRoute; 53] = [
+pub const ROUTES: [OwnedRoute; 59] = [
     keyed("messages", "POST", "/api/v1/messages"),
     keyed("messages", "POST", "/api/claude/v1/messages"),
     keyed("messages", "POST", "/claude/v1/messages"),
@@ -97,11 +102,17 @@ pub const ROUTES: [OwnedRoute; 53] = [
     openai("images", "POST", "/openai/v1/images/generations"),
     openai("usage", "GET", "/openai/usage"),
     openai("key-info", "GET", "/openai/key-info"),
+    azure("chat", "POST", "/azure/chat/completions"),
+    azure("responses", "POST", "/azure/responses"),
+    azure("embeddings", "POST", "/azure/embeddings"),
+    azure("models", "GET", "/azure/models"),
+    azure("usage", "GET", "/azure/usage"),
     open("health", "GET", "/health"),
     open("health", "GET", "/api/health"),
     open("health", "GET", "/claude/health"),
     open("health", "GET", "/antigravity/api/health"),
     open("health", "GET", "/gemini-cli/api/health"),
+    open("health", "GET", "/azure/health"),
     open("metrics", "GET", "/metrics"),
     open("metrics", "GET", "/metrics/prometheus"),
     open("event-logging", "POST", "/api/api/event_logging/batch"),

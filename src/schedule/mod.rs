@@ -5,6 +5,7 @@
 //! reads those, runs the decision, and carries out what follows from it without making the request wait.
 //! Nothing here talks to a vendor.
 
+pub mod azure;
 pub mod claude;
 mod ledger;
 pub mod openai;

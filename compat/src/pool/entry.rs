@@ -81,6 +81,19 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 
+    /// Key of the set that selection lists: the index, for Azure that of shared accounts.
+    pub(super) fn list_key(self) -> &'static str {
+        match self {
+            Self::Azure => "shared_azure_openai_accounts",
+            _ => self.index_key(),
+        }
+    }
+
+    /// Whether what selection lists is the index, which may be lost and is then rebuilt.
+    pub(super) fn lists_index(self) -> bool {
+        self != Self::Azure
+    }
+
     /// Key of the set of all ids.
     pub fn index_key(self) -> &'static str {
         match self {

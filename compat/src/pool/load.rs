@@ -119,7 +119,10 @@ impl<'a> Loader<'a> {
         }
         for need in self.needs {
             match need {
-                Need::List(kind) => reads.extend([Read::EmptyMark(*kind), Read::Index(*kind)]),
+                Need::List(kind) if kind.lists_index() => {
+                    reads.extend([Read::EmptyMark(*kind), Read::Index(*kind)]);
+                }
+                Need::List(kind) => reads.push(Read::Index(*kind)),
                 Need::Account(kind, id) => reads.extend(account(*kind, id)),
                 Need::Group(id) => {
                     reads.extend([Read::Group(id.clone()), Read::Members(id.clone())])
@@ -217,7 +220,7 @@ impl<'a> Loader<'a> {
     fn cmd(&self, read: &Read) -> Cmd {
         match read {
             Read::EmptyMark(kind) => Cmd::new("GET").arg(format!("{}:empty", kind.index_key())),
-            Read::Index(kind) => Cmd::new("SMEMBERS").arg(kind.index_key()),
+            Read::Index(kind) => Cmd::new("SMEMBERS").arg(kind.list_key()),
             Read::Record(Kind::Bedrock, id) => Cmd::new("GET").arg(Kind::Bedrock.record_key(id)),
             Read::Record(kind, id) => Cmd::new("HGETALL").arg(kind.record_key(id)),
             Read::Cooldown(kind, id) => {
@@ -333,7 +336,8 @@ impl<'a> Loader<'a> {
             .iter()
             .copied()
             .filter(|kind| {
-                self.found.indexes.get(kind).is_some_and(Vec::is_empty)
+                kind.lists_index()
+                    && self.found.indexes.get(kind).is_some_and(Vec::is_empty)
                     && !self.found.marked_empty.contains(kind)
                     && self.demanded.contains(&Need::List(*kind))
                     && !self.found.scanned.contains(kind)
@@ -369,7 +373,7 @@ impl Loaded {
                 self.marked_empty.contains(kind) || (*kind == Kind::Bedrock && self.broken_bedrock);
             if hidden {
                 lists.insert(*kind, Vec::new());
-            } else if !ids.is_empty() || self.scanned.contains(kind) {
+            } else if !ids.is_empty() || self.scanned.contains(kind) || !kind.lists_index() {
                 lists.insert(*kind, ids);
             }
             // Else the index may be lost; who needs the list has to ask for it.

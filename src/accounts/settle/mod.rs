@@ -54,7 +54,7 @@ impl Accounts {
     }
 
     /// Seconds that the vendor asks to wait.
-    fn hint(&self, headers: &HeaderList) -> Option<i64> {
+    pub(super) fn hint(&self, headers: &HeaderList) -> Option<i64> {
         cooldown::retry_after(|name| headers.get(name), self.now_ms())
     }
 

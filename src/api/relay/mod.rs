@@ -1,5 +1,6 @@
 //! Thin handlers of the relay routes: from what arrived to a call, from a reply to a response.
 
+pub mod azure;
 pub mod chat;
 pub mod claude;
 pub mod openai;

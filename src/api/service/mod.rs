@@ -3,6 +3,7 @@
 //! They are the same under all four prefixes. Those that need a key ([`KeyEndpoint`]) are only the
 //! answer; admission comes before and belongs to the caller.
 
+mod azure;
 mod chat_models;
 mod health;
 mod key_info;
@@ -28,6 +29,7 @@ use serde_json::{Value, json};
 use super::middleware::{Arrival, answer, iso_time};
 use crate::logs::LogStats;
 
+pub use azure::AzureEndpoint;
 pub use chat_models::{chat_model, chat_models};
 pub use key_info::{KeyEndpoint, KeyHolder};
 pub use metrics::Exposition;
@@ -102,7 +104,8 @@ pub fn open_routes(state: ServiceState) -> Router {
         .route("/metrics", get(metrics::either))
         .route("/metrics/prometheus", get(metrics::prometheus))
         .route("/crs/health", get(health::own))
-        .route("/crs/metrics", get(metrics::prometheus));
+        .route("/crs/metrics", get(metrics::prometheus))
+        .route("/azure/health", get(azure::health));
     for prefix in PREFIXES {
         router = router
             .route(&format!("{prefix}/health"), get(health::relay))

@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-pub use reply::{error_body, passed_headers, usage_of_reply, without_cached};
+pub use reply::{Named, Usage, error_body, passed_headers, usage_of_reply, without_cached};
 pub use tap::{Reading, UsageTap};
 
 /// Deployment of accounts that name none.
@@ -74,11 +74,14 @@ pub struct Call<'a> {
 }
 
 /// Why a request could not be built. The texts are what clients are told.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum BuildError {
     /// The account's endpoint makes no URL.
     #[error("Invalid URL")]
     Url,
+    /// The account's endpoint is not reached by HTTP.
+    #[error("Unsupported protocol {0}:")]
+    Protocol(String),
     /// The model is no text.
     #[error("model.startsWith is not a function")]
     Model,
@@ -86,9 +89,10 @@ pub enum BuildError {
 
 impl BuildError {
     /// The runtime's name of it.
-    pub fn code(self) -> Option<&'static str> {
+    pub fn code(&self) -> Option<&'static str> {
         match self {
             Self::Url => Some("ERR_INVALID_URL"),
+            Self::Protocol(_) => Some("ERR_BAD_REQUEST"),
             Self::Model => None,
         }
     }
@@ -130,7 +134,10 @@ impl Account {
                 self.deployment()
             ),
         };
-        let mut url = Url::parse(&url).ok().filter(Url::has_host).ok_or(BuildError::Url)?;
+        let mut url = Url::parse(&url).map_err(|_| BuildError::Url)?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(BuildError::Protocol(url.scheme().to_owned()));
+        }
         url.set_fragment(None);
         Ok(url)
     }

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use super::reply::{text, usage_of_reply};
+use super::reply::{Named, Usage, usage_of_reply};
 use crate::{domain::TokenUsage, wire::json::Doc};
 
 /// How much of a stream is read. Lengths are in UTF-16 code units, as the legacy service counts.
@@ -37,7 +37,7 @@ pub struct UsageTap {
     end: Text,
     found: Option<TokenUsage>,
     /// The model last named.
-    model: Option<String>,
+    model: Named,
 }
 
 /// Text and its length in UTF-16 code units.
@@ -51,7 +51,7 @@ impl UsageTap {
     /// A tap that reads this much.
     pub fn new(reading: Reading) -> Self {
         let (unfinished, end) = (Text::default(), Text::default());
-        Self { reading, unfinished, end, found: None, model: None }
+        Self { reading, unfinished, end, found: None, model: Named::Nothing }
     }
 
     /// Sees one chunk.
@@ -91,7 +91,7 @@ impl UsageTap {
     }
 
     /// What the stream cost, at its end; the model is the last one named, if any was.
-    pub fn finish(mut self) -> Option<TokenUsage> {
+    pub fn finish(mut self) -> Option<Usage> {
         if self.found.is_none() && self.unfinished.units <= self.reading.event {
             let rest = std::mem::take(&mut self.unfinished);
             self.lines(&rest.bytes);
@@ -102,7 +102,14 @@ impl UsageTap {
             self.lines(&end.bytes);
         }
         let model = self.model;
-        self.found.map(|usage| TokenUsage { model, ..usage })
+        self.found.map(|tokens| Usage { tokens, model })
+    }
+
+    /// The last name counts.
+    fn name(&mut self, name: Named) {
+        if name != Named::Nothing {
+            self.model = name;
+        }
     }
 
     /// Reads every line of data. Lines that are no JSON are passed over.
@@ -113,14 +120,10 @@ impl UsageTap {
             let wanted = self.found.is_none();
             let parsed = if wanted { Doc::parse_deep(data) } else { Doc::parse(data) };
             let Ok(event) = parsed else { continue };
-            if let Some(model) = event.root().get_truthy("model") {
-                self.model = Some(text(model));
-            }
+            self.name(Named::of(event.root()));
             if wanted && let Some(usage) = usage_of_reply(event.root()) {
-                if usage.model.is_some() {
-                    self.model.clone_from(&usage.model);
-                }
-                self.found = Some(usage);
+                self.name(usage.model);
+                self.found = Some(usage.tokens);
                 self.end = Text::default();
             }
         }

@@ -71,24 +71,29 @@ fn empty_fields_have_defaults() {
 fn odd_models_and_endpoints_are_errors() {
     let odd = built(Endpoint::Chat, &account(), r#"{"model":5}"#).unwrap_err();
     assert_eq!(odd.to_string(), "model.startsWith is not a function");
+    let other = Account { endpoint: "ftp://unit.test".into(), ..account() };
+    let error = built(Endpoint::Chat, &other, "{}").unwrap_err();
+    assert_eq!(error.to_string(), "Unsupported protocol ftp:");
     let lost = Account { endpoint: String::new(), ..account() };
     assert_eq!(built(Endpoint::Chat, &lost, "{}").unwrap_err(), BuildError::Url);
 }
 
-fn usage(text: &str) -> Option<TokenUsage> {
+fn usage(text: &str) -> Option<Usage> {
     let doc = Doc::parse_deep(Bytes::from(text.to_owned())).unwrap();
     usage_of_reply(doc.root())
 }
 
-fn counts(input: u64, output: u64, create: u64, read: u64, model: &str) -> TokenUsage {
-    TokenUsage {
-        input,
-        output,
-        cache_create: create,
-        cache_read: read,
-        model: Some(model.to_owned()).filter(|model| !model.is_empty()),
-        ..TokenUsage::default()
-    }
+fn tokens(input: u64, output: u64, create: u64, read: u64) -> TokenUsage {
+    TokenUsage { input, output, cache_create: create, cache_read: read, ..TokenUsage::default() }
+}
+
+fn counts(input: u64, output: u64, create: u64, read: u64, model: &str) -> Usage {
+    let model = match model {
+        "" => Named::Nothing,
+        "?" => Named::Odd,
+        name => Named::Model(name.to_owned()),
+    };
+    Usage { tokens: tokens(input, output, create, read), model }
 }
 
 #[rstest]
@@ -106,7 +111,9 @@ fn counts(input: u64, output: u64, create: u64, read: u64, model: &str) -> Token
     counts(8, 0, 0, 0, "")
 )]
 #[case(r#"[{"usage":{"input_tokens":8}}]"#, counts(8, 0, 0, 0, ""))]
-fn counts_are_found(#[case] text: &str, #[case] expected: TokenUsage) {
+#[case(r#"{"model":4,"usage":{}}"#, counts(0, 0, 0, 0, "?"))]
+#[case(r#"{"model":"o","a.b":{"model":"n","usage":{"input_tokens":8}}}"#, counts(8, 0, 0, 0, "o"))]
+fn counts_are_found(#[case] text: &str, #[case] expected: Usage) {
     assert_eq!(usage(text), Some(expected));
 }
 
@@ -119,11 +126,11 @@ fn no_counts_no_usage() {
 
 #[test]
 fn the_cached_part_can_be_taken_out() {
-    assert_eq!(without_cached(counts(9, 4, 1, 2, "m")), counts(6, 4, 1, 2, "m"));
-    assert_eq!(without_cached(counts(1, 4, 0, 2, "m")).input, 0);
+    assert_eq!(without_cached(tokens(9, 4, 1, 2)), tokens(6, 4, 1, 2));
+    assert_eq!(without_cached(tokens(1, 4, 0, 2)).input, 0);
 }
 
-fn tapped(reading: Reading, stream: &str, pieces: usize) -> Option<TokenUsage> {
+fn tapped(reading: Reading, stream: &str, pieces: usize) -> Option<Usage> {
     let mut tap = UsageTap::new(reading);
     stream.as_bytes().chunks(pieces).for_each(|piece| tap.chunk(piece));
     tap.finish()
@@ -142,7 +149,7 @@ fn streams_count_the_first_usage_and_the_last_model() {
 #[test]
 fn the_end_is_searched_when_nothing_was_found() {
     let last = "data: {\"usage\":{\"input_tokens\":3}}";
-    assert_eq!(tapped(Reading::LEGACY, last, 5).unwrap().input, 3);
+    assert_eq!(tapped(Reading::LEGACY, last, 5).unwrap().tokens.input, 3);
     let windows = format!("data: {{\"model\":\"a\"}}\r\n\r\n{last}\r\n\r\n");
     assert_eq!(tapped(Reading::LEGACY, &windows, 5), Some(counts(3, 0, 0, 0, "a")));
 }
@@ -161,7 +168,7 @@ fn padded(pad: &str) -> String {
 fn long_events_count_within_the_end(#[case] pad: usize, #[case] found: bool) {
     let stream = padded(&"x".repeat(pad));
     assert_eq!(tapped(Reading::LEGACY, &stream, 8192).is_some(), found);
-    assert_eq!(tapped(Reading::WHOLE, &stream, 8192).unwrap().input, 3);
+    assert_eq!(tapped(Reading::WHOLE, &stream, 8192).unwrap().tokens.input, 3);
     // Lengths are those of JavaScript.
     let wide = padded(&"字".repeat(pad));
     assert_eq!(tapped(Reading::LEGACY, &wide, 8192).is_some(), found);

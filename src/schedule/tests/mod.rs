@@ -1,3 +1,4 @@
+mod azure;
 mod openai;
 mod properties;
 mod recorded;

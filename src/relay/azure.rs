@@ -1,0 +1,270 @@
+//! Azure OpenAI (`contract/openai-azure-droid.md §7`): one exchange with the chosen account, whatever comes
+//! of it is the client's answer.
+//!
+//! A stream is answered 200 whatever the vendor said, and what the vendor breaks off just ends, as in the
+//! legacy service. Nothing is booked of a stream that is not complete.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use compat::{pool::Entry, store::StoreError};
+use tokio::sync::mpsc;
+
+use super::{
+    Call, Relay, Reply, ReplyBody,
+    official::sent,
+    plain::{read_all, rewritten},
+    pump::{CLIENT_QUEUE, End, Pump, Tap},
+    settle::{Served, Terms},
+};
+use crate::{
+    domain::{AccountId, AccountKind, HeaderList, TokenUsage},
+    platform::azure_openai::{self as azure, Endpoint, Named, Reading, Usage, UsageTap},
+    schedule::{Prefetched, azure::Ask},
+    upstream::{SendError, SendErrorKind, UpstreamRequest, UpstreamResponse},
+    wire::json::{self, Doc},
+};
+
+/// Header that names a client's session.
+pub const SESSION_HEADER: &str = "x-session-id";
+
+/// What the legacy service's HTTP library says of an answer that ended too early.
+const HALF_READ: &str = "stream has been aborted";
+const HALF_READ_CODE: &str = "ERR_BAD_RESPONSE";
+
+/// Why an exchange came to nothing: what the client is told.
+struct Broken {
+    message: String,
+    code: Option<&'static str>,
+}
+
+impl Relay {
+    /// Serves a request to one of Azure's endpoints.
+    pub async fn azure(
+        self: &Arc<Self>,
+        call: Call,
+        prefetched: Result<Prefetched, StoreError>,
+        endpoint: Endpoint,
+    ) -> Reply {
+        let entry = match self.azure_account(&call, prefetched).await {
+            Ok(entry) => entry,
+            Err(message) => return failed(&message, None),
+        };
+        let stream = endpoint.streams() && call.incoming.body.root().get_truthy("stream").is_some();
+        if stream {
+            self.azure_stream(call, entry, endpoint).await
+        } else {
+            call.while_connected(self.azure_plain(&call, &entry, endpoint)).await
+        }
+    }
+
+    async fn azure_account(
+        &self,
+        call: &Call,
+        prefetched: Result<Prefetched, StoreError>,
+    ) -> Result<Arc<Entry>, String> {
+        let session = call.incoming.headers.get(SESSION_HEADER).filter(|name| !name.is_empty());
+        let ask = Ask { session };
+        let prefetched = prefetched.map_err(|error| error.to_string())?;
+        let mut considered = Vec::new();
+        let outcome = self.scheduler.select(&ask, prefetched, &mut considered).await;
+        call.trail.chosen(session, &considered, &outcome);
+        outcome.map(|selection| selection.account).map_err(|refusal| refusal.to_string())
+    }
+
+    async fn azure_plain(&self, call: &Call, entry: &Arc<Entry>, endpoint: Endpoint) -> Reply {
+        let response = match self.azure_send(call, entry, endpoint, false).await {
+            Ok(response) => response,
+            Err(broken) => return self.azure_failed(entry, broken).await,
+        };
+        let (status, headers) = (response.status, response.headers);
+        let body = match read_all(response.body).await {
+            Ok(body) => body,
+            Err(error) => return self.azure_failed(entry, half_read(error)).await,
+        };
+        self.accounts.azure_answered(entry, status, &headers).await;
+        let doc = Doc::parse_deep(body.clone()).ok();
+        let usage = doc.as_ref().and_then(|doc| azure::usage_of_reply(doc.root()));
+        if let Some(usage) = usage {
+            self.azure_book(call, entry, usage, (status, false)).await;
+        }
+        let mut passed = HeaderList::from_iter([("Content-Type", "application/json")]);
+        azure::passed_headers(&headers).iter().for_each(|(name, value)| passed.set(name, value));
+        let body = doc.map_or_else(|| as_string(&body), |doc| rewritten(&doc));
+        Reply { status, headers: passed, body: ReplyBody::Json(body) }
+    }
+
+    async fn azure_stream(
+        self: &Arc<Self>,
+        mut call: Call,
+        entry: Arc<Entry>,
+        endpoint: Endpoint,
+    ) -> Reply {
+        let response = match self.azure_send(&call, &entry, endpoint, true).await {
+            Ok(response) => response,
+            Err(broken) => return self.azure_failed(&entry, broken).await,
+        };
+        self.accounts.azure_answered(&entry, response.status, &response.headers).await;
+        call.forget_body();
+        let mut headers = HeaderList::from_iter([
+            ("Content-Type", "text/event-stream"),
+            ("Cache-Control", "no-cache"),
+            ("Connection", "keep-alive"),
+            ("X-Accel-Buffering", "no"),
+        ]);
+        let passed = azure::passed_headers(&response.headers);
+        passed.iter().for_each(|(name, value)| headers.set(name, value));
+        let (client, receiver) = mpsc::channel(CLIENT_QUEUE);
+        let mut pump = Pump {
+            body: response.body,
+            client,
+            shutdown: self.cut_streams.clone(),
+            after_client: self.settings.after_client,
+        };
+        let exact = self.settings.azure_exact_usage;
+        let reading = if exact { Reading::WHOLE } else { Reading::LEGACY };
+        let mut tap = AzureTap(UsageTap::new(reading));
+        let relay = Arc::clone(self);
+        if call.incoming.gone.is_cancelled() {
+            // Nobody is left to read it, and nothing of it is booked.
+            self.tasks.spawn(async move { call.while_connected(pump.drain()).await });
+            return Reply { status: 200, headers, body: ReplyBody::Stream(receiver) };
+        }
+        self.tasks.spawn(async move {
+            match call.while_connected(pump.run(&mut tap)).await {
+                End::Complete => {
+                    if let Some(usage) = tap.0.finish() {
+                        relay.azure_book(&call, &entry, usage, (200, true)).await;
+                    }
+                }
+                End::Shutdown => {
+                    let text = "The service is restarting, please retry";
+                    let body = azure::error_body(text, None);
+                    let _ = pump.client.send(format!("data: {body}\n\n").into()).await;
+                }
+                End::Cut(_) | End::ClientGone => {}
+            }
+            drop(pump);
+        });
+        Reply { status: 200, headers, body: ReplyBody::Stream(receiver) }
+    }
+
+    /// One exchange with the vendor, up to the answer's head.
+    async fn azure_send(
+        &self,
+        call: &Call,
+        entry: &Arc<Entry>,
+        endpoint: Endpoint,
+        stream: bool,
+    ) -> Result<UpstreamResponse, Broken> {
+        let ready = self.accounts.azure_ready(entry);
+        let request = azure::build(&azure::Call {
+            endpoint,
+            body: &call.incoming.body,
+            account: &ready.account,
+            stream,
+            keep_alive: ready.proxy.is_none() || self.settings.proxy_keep_alive,
+        })
+        .map_err(|error| {
+            call.trail.note("build", error.to_string());
+            Broken { message: error.to_string(), code: error.code() }
+        })?;
+        let answered = self
+            .sender
+            .send(UpstreamRequest {
+                method: http::Method::POST,
+                url: request.url,
+                headers: request.headers,
+                body: request.body,
+                proxy: ready.proxy,
+                idle_timeout: self.settings.request_timeout,
+                decode_body: true,
+            })
+            .await;
+        call.trail.note("send", sent(&answered));
+        answered.map_err(|error| {
+            let silent = error.kind == SendErrorKind::IdleTimeout;
+            let waited = self.settings.request_timeout.as_millis();
+            Broken {
+                message: if silent {
+                    format!("timeout of {waited}ms exceeded")
+                } else {
+                    error.message
+                },
+                code: if silent { Some("ECONNABORTED") } else { error.code },
+            }
+        })
+    }
+
+    async fn azure_failed(&self, entry: &Arc<Entry>, broken: Broken) -> Reply {
+        self.accounts.azure_broken(entry).await;
+        failed(&broken.message, broken.code)
+    }
+
+    /// Books an answer and the account's totals. The first name of the model counts: the vendor's, then
+    /// the one asked for.
+    async fn azure_book(
+        &self,
+        call: &Call,
+        entry: &Arc<Entry>,
+        usage: Usage,
+        (status, stream): (u16, bool),
+    ) {
+        let exact = self.settings.azure_exact_usage;
+        let tokens = if exact { azure::without_cached(usage.tokens) } else { usage.tokens };
+        let total = tokens.total();
+        let name = match usage.model.or(|| Named::of(call.incoming.body.root())) {
+            Named::Nothing => Some(None),
+            Named::Model(name) => Some(Some(name)),
+            Named::Odd => None,
+        };
+        if let Some(model) = name {
+            let account_id = AccountId::from(&*entry.id);
+            let kind = AccountKind::AzureOpenAi;
+            let served = Served { call, account_id: &account_id, kind, status, stream };
+            let terms = Terms { window: false, ..Terms::simple(None) };
+            self.book_as(&served, &TokenUsage { model, ..tokens }, terms).await;
+        }
+        self.accounts.azure_used(entry, total).await;
+    }
+}
+
+/// The answer when nothing came of the request.
+fn failed(message: &str, code: Option<&str>) -> Reply {
+    Reply::json(500, &azure::error_body(message, code))
+}
+
+/// An answer that ended or fell silent within its body, as the legacy service's HTTP library words it. A
+/// reset keeps the system's words.
+fn half_read(error: SendError) -> Broken {
+    if error.kind == SendErrorKind::IdleTimeout || error.message == "aborted" {
+        return Broken { message: HALF_READ.to_owned(), code: Some(HALF_READ_CODE) };
+    }
+    Broken { message: error.message, code: error.code }
+}
+
+/// Text that is no JSON, as a JSON string.
+fn as_string(body: &Bytes) -> Bytes {
+    let text = String::from_utf8_lossy(body);
+    let mut out = Vec::with_capacity(body.len() + 2);
+    json::encode(text.strip_prefix('\u{feff}').unwrap_or(&text), &mut out);
+    out.into()
+}
+
+struct AzureTap(UsageTap);
+
+impl Tap for AzureTap {
+    fn chunk(&mut self, chunk: Bytes) -> Option<Bytes> {
+        self.0.chunk(&chunk);
+        Some(chunk)
+    }
+
+    fn finish(&mut self) -> Option<Bytes> {
+        None
+    }
+
+    fn is_settled(&self) -> bool {
+        // Without its client a stream counts nothing, so there is no reason to read on.
+        true
+    }
+}
