@@ -57,8 +57,7 @@ const fn open(name: &'static str, method: &'static str, path: &'static str) -> O
 }
 
 /// All of them. Messages under the two Gemini prefixes are Node's: crs finds no account there. So are chat
-/// requests for models of other platforms; they are told by their bodies, and handed on
-/// (`api::relay::chat`).
+/// requests for Gemini's models; they are told by their bodies, and handed on (`api::relay::chat`).
 pub const ROUTES: [OwnedRoute; 59] = [
     keyed("messages", "POST", "/api/v1/messages"),
     keyed("messages", "POST", "/api/claude/v1/messages"),

@@ -1,4 +1,4 @@
-//! Chat completions and completions in OpenAI's dialect, for Claude's models: `/openai/claude` and the
+//! Chat completions and completions in OpenAI's dialect: `/openai/claude` for Claude's models, and the
 //! unified routes, which take every platform's.
 
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::{
         render, service,
     },
     app::AppState,
-    relay::{Admission, ChatAsk, ChatRoute, Family, Incoming, Relay},
+    relay::{Admission, ChatAsk, ChatRoute, Incoming, Relay},
 };
 
 /// `POST …/v1/chat/completions`, the model deciding on the platform.
@@ -75,9 +75,9 @@ async fn serve(relay: Arc<Relay>, incoming: Incoming, route: ChatRoute) -> Respo
         return declined();
     }
     let path = if route.prompt { "/v1/completions" } else { "/v1/chat/completions" };
-    let session = ask.session_hash();
+    let session = ask.session_hash(&incoming.headers);
     let may_decline = incoming.may_decline;
-    match relay.admit(incoming, path, Family::Claude, session.as_deref()).await {
+    match relay.admit(incoming, path, ask.family(), session.as_deref()).await {
         Ok(admission) => {
             admitted(admission, may_decline, |Admission { call, prefetched }| async move {
                 relay.chat(call, prefetched, ask).await

@@ -81,7 +81,8 @@ pub(in crate::relay) fn vendor_error(status: u16, message: &str) -> Reply {
     error(status, message, "api_error", "unknown_error")
 }
 
-fn error(status: u16, message: &str, kind: &str, code: &str) -> Reply {
+/// An error of these words.
+pub(super) fn error(status: u16, message: &str, kind: &str, code: &str) -> Reply {
     Reply::json(status, &body(message, kind, code))
 }
 

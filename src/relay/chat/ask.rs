@@ -4,13 +4,18 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::super::{Reply, RequestBody};
+use super::super::{Family, Reply, RequestBody};
 use crate::{
+    domain::HeaderList,
     keys::Service,
     wire::{
         anthropic::session_hash,
-        convert::{ConvertError, chat_to_anthropic, dropped, prompt_to_chat},
+        convert::{
+            ConvertError, chat_to_anthropic, chat_to_responses, dropped, prompt_to_chat,
+            responses_to_chat::Naming,
+        },
         json::{Tree, Value},
+        openai::session,
     },
 };
 
@@ -31,7 +36,16 @@ pub struct ChatRoute {
 pub struct ChatAsk {
     /// The chat request: the client's own body, or what the route makes of it.
     pub(super) body: Arc<RequestBody>,
+    pub(super) route: ChatRoute,
     pub(super) outcome: Outcome,
+}
+
+/// A request of the Responses API that was a chat request.
+#[derive(Debug)]
+pub(super) struct ForResponses {
+    pub(super) body: Arc<RequestBody>,
+    /// What its answer has to be named.
+    pub(super) naming: Naming,
 }
 
 /// What becomes of a request, if its key allows it.
@@ -43,6 +57,8 @@ pub(super) enum Outcome {
     Other(Service),
     /// A Messages request.
     Claude(Result<Arc<RequestBody>, ConvertError>),
+    /// A Responses request.
+    OpenAi(Result<ForResponses, ConvertError>),
 }
 
 /// Why a request is refused whatever its key allows.
@@ -66,15 +82,20 @@ impl Refusal {
             Self::NoPrompt => {
                 (400, "Prompt is required", "invalid_request_error", "invalid_request")
             }
-            Self::Model(ChatRoute { prompt: false, .. }) => {
-                (500, "Internal server error", "server_error", "internal_error")
-            }
-            Self::Model(_) => {
-                (500, "Failed to process completion request", "server_error", "internal_error")
-            }
+            Self::Model(route) => (500, route.fault(), "server_error", "internal_error"),
         };
         let error = json!({ "message": message, "type": kind, "code": code });
         Reply::json(status, &json!({ "error": error }))
+    }
+}
+
+impl ChatRoute {
+    /// What clients are told when their request cannot be worked with.
+    pub(super) fn fault(self) -> &'static str {
+        match self.prompt {
+            true => "Failed to process completion request",
+            false => "Internal server error",
+        }
     }
 }
 
@@ -82,7 +103,8 @@ impl ChatAsk {
     /// Reads a request that arrived on this route.
     pub fn read(body: &Arc<RequestBody>, route: ChatRoute) -> Self {
         let default = route.unified.then_some(DEFAULT_MODEL);
-        let refused = |refusal| Self { body: Arc::clone(body), outcome: Outcome::Refused(refusal) };
+        let refused =
+            |refusal| Self { body: Arc::clone(body), route, outcome: Outcome::Refused(refusal) };
         let root = body.root();
         let chat = match (route.prompt, default) {
             (true, default) => match prompt_to_chat::request(root, default) {
@@ -101,15 +123,28 @@ impl ChatAsk {
         let outcome = match platform(chat.root(), route) {
             Err(refusal) => Outcome::Refused(refusal),
             Ok(Service::Claude) => Outcome::Claude(converted(chat.root())),
+            Ok(Service::OpenAi) => Outcome::OpenAi(for_responses(chat.root())),
             Ok(service) => Outcome::Other(service),
         };
-        Self { body: chat, outcome }
+        Self { body: chat, route, outcome }
+    }
+
+    /// Whose accounts may serve it.
+    pub fn family(&self) -> Family {
+        match self.outcome {
+            Outcome::OpenAi(_) => Family::OpenAi,
+            _ => Family::Claude,
+        }
     }
 
     /// Names the conversation, as far as the request gives one.
-    pub fn session_hash(&self) -> Option<String> {
+    pub fn session_hash(&self, headers: &HeaderList) -> Option<String> {
         match &self.outcome {
             Outcome::Claude(Ok(converted)) => session_hash(converted.root()),
+            Outcome::OpenAi(Ok(converted)) => {
+                let named = session::of_request(headers, converted.body.root()).ok().flatten();
+                named.as_deref().map(session::hash)
+            }
             _ => None,
         }
     }
@@ -121,8 +156,8 @@ impl ChatAsk {
 }
 
 /// What of the request has no counterpart, for the trail.
-pub(super) fn said(chat: &RequestBody) -> String {
-    let names = dropped::named(dropped::CHAT_REQUEST, chat.root());
+pub(super) fn said(table: &'static [dropped::Dropped], chat: &RequestBody) -> String {
+    let names = dropped::named(table, chat.root());
     match names.is_empty() {
         true => "chat request converted".to_owned(),
         false => format!("chat request converted, without {}", names.join(", ")),
@@ -148,6 +183,13 @@ fn platform(chat: Value<'_>, route: ChatRoute) -> Result<Service, Refusal> {
 
 fn converted(chat: Value<'_>) -> Result<Arc<RequestBody>, ConvertError> {
     rebuilt(chat_to_anthropic::request(chat)?.into()).ok_or(ConvertError::Shape("too deep"))
+}
+
+fn for_responses(chat: Value<'_>) -> Result<ForResponses, ConvertError> {
+    let model = chat.get_str("model").unwrap_or_default();
+    let converted = chat_to_responses::request(chat)?;
+    let body = rebuilt(converted.body.into()).ok_or(ConvertError::Shape("too deep"))?;
+    Ok(ForResponses { body, naming: Naming::new(converted.names, &model) })
 }
 
 /// JSON that was put together here, as a body.

@@ -1,12 +1,15 @@
-//! Chat completions on accounts that serve Claude models (contract/anthropic.md §1.5).
+//! Chat completions on accounts that serve Claude models (contract/anthropic.md §1.5), and on those that
+//! serve OpenAI's (contract/openai-azure-droid.md §1.1).
 //!
-//! A request is converted once, before an account is chosen; from there on it is a Messages call like any
-//! other, through the relay of whichever account was chosen. What the client is told is converted at
-//! the three places where answers leave those relays: whole answers (`answer`), streams ([`ChatTap`]),
-//! failures (`answer`).
+//! A request is converted once, before an account is chosen; from there on it is a Messages or Responses
+//! call like any other, through the relay of whichever account was chosen. What the client is told is
+//! converted where answers leave those relays. For Messages these are three places: whole answers (`answer`),
+//! streams ([`ChatTap`]), failures (`answer`). Responses relays show their answers through a `shape`;
+//! their failures have the dialect's form already.
 
 mod answer;
 mod ask;
+mod shape;
 mod tap;
 #[cfg(test)]
 mod tests;
@@ -16,7 +19,8 @@ use std::sync::Arc;
 use compat::store::StoreError;
 
 use super::{
-    Call, End, Relay, Reply, choose::ChoiceError, failure::Failure, official::random_base36,
+    Call, End, Relay, Reply, ResponsesAsk, choose::ChoiceError, failure::Failure,
+    official::random_base36,
 };
 use crate::{
     accounts::messages::{self, LimitEnd},
@@ -24,11 +28,13 @@ use crate::{
     keys::{RouteFamily, Service, check_model, check_permission},
     relay::RequestBody,
     schedule::{BindingCheck, Prefetched, SelectError},
-    wire::convert::{ConvertError, anthropic_to_chat::Naming},
+    wire::convert::{ConvertError, anthropic_to_chat::Naming, dropped},
 };
 
 pub(super) use answer::vendor_error;
 pub use ask::{ChatAsk, ChatRoute};
+use ask::{ForResponses, Outcome};
+use shape::ChatShape;
 pub(super) use tap::ChatTap;
 
 /// Random digits in the id of an answer.
@@ -53,23 +59,50 @@ impl Relay {
         prefetched: Result<Prefetched, StoreError>,
         ask: ChatAsk,
     ) -> Reply {
-        let ChatAsk { body, outcome } = ask;
+        let ChatAsk { body, route, outcome } = ask;
         let service = match outcome {
-            ask::Outcome::Refused(refusal) => return refusal.reply(),
-            ask::Outcome::Other(service) => service,
-            ask::Outcome::Claude(_) => Service::Claude,
+            Outcome::Refused(refusal) => return refusal.reply(),
+            Outcome::Other(service) => service,
+            Outcome::Claude(_) => Service::Claude,
+            Outcome::OpenAi(_) => Service::OpenAi,
         };
         if let Err(rejection) = check_permission(&call.key, RouteFamily::OpenAi, service) {
             return Reply::json(rejection.status(), &rejection.body());
         }
-        let ask::Outcome::Claude(converted) = outcome else {
-            call.trail.ends(End::NotServed);
-            return answer::not_served(service);
-        };
-        match converted {
-            Ok(converted) => self.converted(call, prefetched, &body, converted).await,
-            Err(error) => unconverted(&call, error),
+        match outcome {
+            Outcome::Claude(Ok(converted)) => {
+                self.converted(call, prefetched, &body, converted).await
+            }
+            Outcome::Claude(Err(error)) => {
+                unconverted(&call, error);
+                answer::internal(HeaderList::new(), error.told())
+            }
+            Outcome::OpenAi(Ok(converted)) => {
+                self.chat_responses(call, prefetched, &body, converted).await
+            }
+            Outcome::OpenAi(Err(error)) => {
+                unconverted(&call, error);
+                answer::error(500, route.fault(), "server_error", "internal_error")
+            }
+            Outcome::Other(_) | Outcome::Refused(_) => {
+                call.trail.ends(End::NotServed);
+                answer::not_served(service)
+            }
         }
+    }
+
+    async fn chat_responses(
+        self: &Arc<Self>,
+        mut call: Call,
+        prefetched: Result<Prefetched, StoreError>,
+        body: &RequestBody,
+        converted: ForResponses,
+    ) -> Reply {
+        call.trail.note("build", ask::said(dropped::CHAT_TO_RESPONSES, body));
+        call.incoming.body = converted.body;
+        let shape = Arc::new(ChatShape::new(converted.naming, self.clock.clone()));
+        let ask = ResponsesAsk::unified(&call.incoming.original_url, shape);
+        self.responses(call, prefetched, ask).await
     }
 
     async fn converted(
@@ -91,7 +124,7 @@ impl Relay {
             body: call.config.detail_capture.then(|| Arc::clone(body)),
             beta: beta.map(str::to_owned),
         });
-        call.trail.note("build", ask::said(body));
+        call.trail.note("build", ask::said(dropped::CHAT_REQUEST, body));
         call.incoming.body = converted;
         let chosen = match self.select(&call, &BindingCheck::Off, Some(prefetched)).await {
             Ok(chosen) => chosen,
@@ -124,14 +157,13 @@ impl Relay {
     }
 }
 
-fn unconverted(call: &Call, error: ConvertError) -> Reply {
+fn unconverted(call: &Call, error: ConvertError) {
     call.trail.note("build", format!("not converted: {error}"));
     tracing::warn!(
         request_id = %call.incoming.request_id,
         key = %call.key.id,
         "chat request could not be converted: {error}"
     );
-    answer::internal(HeaderList::new(), error.told())
 }
 
 fn failed(call: &Call, failure: Failure, headers: HeaderList) -> Reply {

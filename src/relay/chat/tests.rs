@@ -5,7 +5,11 @@ use std::sync::Arc;
 use rstest::rstest;
 
 use super::{ChatAsk, ChatRoute, ask::Outcome};
-use crate::{keys::Service, relay::RequestBody};
+use crate::{
+    domain::HeaderList,
+    keys::Service,
+    relay::{Family, RequestBody},
+};
 
 const UNIFIED: ChatRoute = ChatRoute { unified: true, prompt: false };
 const CLAUDE: ChatRoute = ChatRoute { unified: false, prompt: false };
@@ -26,15 +30,17 @@ fn the_model_decides_on_the_platform(#[case] body: &'static str, #[case] other: 
     match (&ask.outcome, other) {
         (Outcome::Other(service), Some(other)) => assert_eq!(*service, other),
         (Outcome::Claude(Ok(_)), None) => {}
+        (Outcome::OpenAi(Ok(_)), Some(Service::OpenAi)) => {}
         (outcome, other) => panic!("{outcome:?} instead of {other:?}"),
     }
-    assert_eq!(ask.is_elsewhere(), other.is_some());
+    assert_eq!(ask.is_elsewhere(), other == Some(Service::Gemini));
     assert!(!read(body, CLAUDE).is_elsewhere());
 }
 
 #[test]
 fn conversations_are_named_by_the_system_line_alone() {
-    let hash = |body| read(body, CLAUDE).session_hash();
+    let headers = HeaderList::new();
+    let hash = |body| read(body, CLAUDE).session_hash(&headers);
     let one = hash(r#"{"messages":[{"role":"user","content":"a"}]}"#);
     assert!(one.is_some());
     assert_eq!(one, hash(r#"{"messages":[{"role":"system","content":"b"}],"model":"m"}"#));
@@ -54,4 +60,18 @@ fn prompts_become_messages_with_a_model() {
         )
     );
     assert!(matches!(read(r#"{"prompt":""}"#, PROMPT).outcome, Outcome::Refused(_)));
+}
+
+#[test]
+fn conversations_with_openai_are_named_by_headers_or_members() {
+    let body = r#"{"model":"gpt-5","messages":[1],"prompt_cache_key":"k"}"#;
+    let (ask, mut headers) = (read(body, UNIFIED), HeaderList::new());
+    assert_eq!(ask.family(), Family::OpenAi);
+    let by_member = ask.session_hash(&headers);
+    assert!(by_member.is_some());
+    headers.push("session_id", "s");
+    assert_ne!(ask.session_hash(&headers), by_member);
+    // A completion request has no such members left.
+    let prompt = r#"{"model":"gpt-5","prompt":"x","prompt_cache_key":"k"}"#;
+    assert_eq!(read(prompt, PROMPT).session_hash(&HeaderList::new()), None);
 }

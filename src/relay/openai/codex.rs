@@ -47,6 +47,8 @@ impl Relay {
         let compact = asked.ask.is_compact();
         let root = call.incoming.body.root();
         let stream = root.get("stream").is_none_or(|stream| stream.kind() != Kind::False);
+        // A chat client that does not say hears JSON where the backend answers JSON (MIGRATION 62).
+        let hears_json = stream && asked.ask.is_unified() && root.get_truthy("stream").is_none();
         let body = adapt::for_codex(&call.incoming.body, compact);
         let built = codex::build(
             &self.codex_account(&ready),
@@ -59,7 +61,7 @@ impl Relay {
         } else {
             call.forget_body();
         }
-        let seated = Seated { chosen, ready, asked, genuine, stream };
+        let mut seated = Seated { chosen, ready, asked, genuine, stream };
         let answered = self.to_codex(&call, &seated.ready, built).await;
         let response = match answered {
             Ok(response) => response,
@@ -67,7 +69,10 @@ impl Relay {
         };
         let entry = seated.chosen.entry();
         self.accounts.openai_usage(entry, &response.headers).await;
-        match (response.status, stream) {
+        if hears_json && response.status < 400 && is_json(&response.headers) {
+            seated.stream = false;
+        }
+        match (response.status, seated.stream) {
             (429, _) => self.codex_limited(&call, &seated, response).await,
             (401 | 402, _) => self.codex_unauthorized(&call, &seated, response).await,
             (_, true) => self.codex_events(call, seated, response).await,
@@ -222,6 +227,10 @@ pub(in crate::relay) async fn collected(
             None => return (whole.freeze(), None),
         }
     }
+}
+
+fn is_json(headers: &HeaderList) -> bool {
+    headers.get("content-type").is_some_and(|kind| kind.starts_with("application/json"))
 }
 
 /// The headers of an answer that clients get, after `first`.
