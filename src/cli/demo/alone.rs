@@ -16,8 +16,11 @@ use super::{
     upstream::StandIn,
 };
 
-/// Model of the printed requests; it has a price.
+/// Models of the printed requests; they have prices.
 pub(super) const MODEL: &str = "claude-sonnet-4-20250514";
+pub(super) const CODEX_MODEL: &str = "gpt-5-codex";
+/// What Codex CLI says of itself.
+pub(super) const CODEX_AGENT: &str = "codex_cli_rs/0.46.0";
 
 /// How the act goes.
 #[derive(Clone, Copy, Debug)]
@@ -48,13 +51,20 @@ pub(super) async fn act(
     let config = place.publish(settings)?;
     let now_ms = Clock::system().now_ms();
     let seed = Seed::new(ENCRYPTION_KEY, now_ms, &iso(now_ms));
-    let key = seed.api_key.clone();
+    let (key, key_id) = (seed.api_key.clone(), seed.key_id.clone());
     service::plant(&database, seed.batch).await?;
     let mut service = Service::start(config, vec![upstream]).await?;
     let base = service.base().to_owned();
     let outcome = tokio::select! {
         error = service.broken() => Err(error),
-        outcome = show(&base, &key, staging, place.dir(), stop, output) => outcome,
+        outcome = async {
+            print_lines(&base, &key, output);
+            if staging.check {
+                check::requests(&base, &key, output).await?;
+                check::codex(&base, &key, &key_id, &database, output).await?;
+            }
+            show(&base, &key, staging, place.dir(), stop, output).await
+        } => outcome,
     };
     service.end().await;
     outcome
@@ -69,9 +79,7 @@ async fn show(
     output: &Output,
 ) -> anyhow::Result<Value> {
     let mut told = json!({ "act": 1, "baseUrl": format!("{base}/api"), "apiKey": key });
-    print_lines(base, key, output);
     if staging.check {
-        check::requests(base, key, output).await?;
         let (dir, part) = (dir.to_owned(), output.of_part());
         let shown = status::Options { limit: 20 };
         let status = tokio::task::spawn_blocking(move || {
@@ -120,10 +128,11 @@ fn print_lines(base: &str, key: &str, output: &Output) {
             r#"{{"model":"{MODEL}","max_tokens":256{stream},"messages":[{{"role":"user","content":"Hello"}}]}}"#
         )
     };
+    let codex = format!(r#"{{"model":"{CODEX_MODEL}","stream":true,"input":"Hello"}}"#);
     let json = body("");
     let sse = body(r#","stream":true"#);
     for line in [
-        "The demo runs: own Redis, a stand-in for the vendor, one account, one key.".to_owned(),
+        "The demo runs: own Redis, a stand-in for the vendors, two accounts, one key.".to_owned(),
         String::new(),
         "An answer as JSON:".to_owned(),
         format!(
@@ -135,9 +144,19 @@ fn print_lines(base: &str, key: &str, output: &Output) {
             "  curl -sN {base}/api/v1/messages -H 'x-api-key: {key}' -H 'content-type: application/json' -d '{sse}'"
         ),
         String::new(),
+        "A request as Codex sends it, to the account with ChatGPT:".to_owned(),
+        format!(
+            "  curl -sN {base}/openai/responses -A {CODEX_AGENT} -H 'authorization: Bearer {key}' -H 'content-type: application/json' -d '{codex}'"
+        ),
+        String::new(),
         "For Claude Code:".to_owned(),
         format!("  export ANTHROPIC_BASE_URL={base}/api"),
         format!("  export ANTHROPIC_AUTH_TOKEN={key}"),
+        String::new(),
+        "For Codex CLI, with CRS_KEY set to the key:".to_owned(),
+        format!(
+            "  codex -c model_provider=crs -c 'model_providers.crs={{name=\"crs\",base_url=\"{base}/openai\",wire_api=\"responses\",env_key=\"CRS_KEY\"}}'"
+        ),
         String::new(),
         "Usage and cost so far, in another terminal in this folder:".to_owned(),
         format!("  {} status", service::program()),

@@ -3,10 +3,20 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use serde_json::Value;
+use compat::{
+    keys,
+    store::{Batch, Cmd, RedisStore, Reply, Store},
+};
+use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::{super::Output, alone::MODEL, client::Ask};
+use super::{
+    super::Output,
+    alone::{CODEX_AGENT, CODEX_MODEL, MODEL},
+    client::Ask,
+    database::Database,
+};
+use crate::wire::sse::data_of;
 
 /// How long usage may take to show.
 const SETTLE: Duration = Duration::from_secs(5);
@@ -64,4 +74,59 @@ pub(super) async fn requests(base: &str, key: &str, output: &Output) -> anyhow::
     output.line("Checked: the JSON and the SSE request were answered and accounted for.");
     output.line("");
     Ok(())
+}
+
+/// Makes the Codex request and waits until its cost is booked: what the vendor counted, at the model's price.
+///
+/// # Errors
+/// When the answer or the account of it is wrong.
+pub(super) async fn codex(
+    base: &str,
+    key: &str,
+    key_id: &str,
+    database: &Database,
+    output: &Output,
+) -> anyhow::Result<()> {
+    /// Dollars per token of input and output.
+    const PRICES: (f64, f64) = (1.25e-6, 1e-5);
+    let store = RedisStore::open(&database.config())?;
+    let before = spent(&store, key_id).await?;
+    let ask = Ask {
+        path: "/openai/responses".to_owned(),
+        body: Some(json!({ "model": CODEX_MODEL, "stream": true, "input": "Hello" })),
+        key: Some(key.to_owned()),
+        headers: vec![("user-agent", CODEX_AGENT.to_owned())],
+        ..Ask::default()
+    };
+    let answer = ask.send(base).await?;
+    let (status, body) = (answer.status, answer.body);
+    anyhow::ensure!(status == 200, "a Codex request was answered {status}: {body}");
+    let mut events = body.lines().filter_map(|line| data_of(line.as_bytes()));
+    let last = events.next_back().context("the answer has no events")?;
+    let last: Value = serde_json::from_slice(last).context("an event is no JSON")?;
+    anyhow::ensure!(last["type"] == "response.completed", "the stream has no end: {body}");
+    let tokens = |name: &str| last["response"]["usage"][name].as_f64().context("no usage");
+    let cost = tokens("input_tokens")? * PRICES.0 + tokens("output_tokens")? * PRICES.1;
+    let booked = async {
+        loop {
+            let now = spent(&store, key_id).await?;
+            if now > before {
+                return anyhow::Ok(now - before);
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let booked = tokio::time::timeout(SETTLE, booked);
+    let booked = booked.await.context("the Codex request was not accounted for")??;
+    anyhow::ensure!((booked - cost).abs() < 1e-9, "the Codex request cost {booked}, not {cost}");
+    output.line(&format!("Checked: the Codex request was answered and cost ${cost:.6}."));
+    output.line("");
+    Ok(())
+}
+
+/// What a key has cost so far, in dollars.
+async fn spent(store: &RedisStore, key_id: &str) -> anyhow::Result<f64> {
+    let reply = store.run(Batch::from(Cmd::new("GET").arg(keys::cost_total(key_id)))).await?.pop();
+    let text = reply.map(Reply::text).transpose()?.flatten();
+    Ok(text.map_or(Ok(0.0), |text| text.parse())?)
 }

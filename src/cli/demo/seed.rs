@@ -1,6 +1,9 @@
 //! Accounts and API keys, written as the legacy service would write them.
 
+mod openai;
+
 use compat::{
+    clock::iso,
     crypto::{Service, Vault, key_hash},
     store::{Batch, Cmd},
 };
@@ -37,11 +40,12 @@ pub struct Planted {
 }
 
 impl Seed {
-    /// An official account whose token is good for a day, and an unlimited key. `encryption_key` is
-    /// the service's; `now_ms` and `now_iso` are the time as the epoch and in ISO form.
+    /// An official account and one that logged in with ChatGPT, whose tokens are good for a day, and an
+    /// unlimited key. `encryption_key` is the service's; `now_ms` and `now_iso` are the time as the epoch and in ISO form.
     pub fn new(encryption_key: &str, now_ms: i64, now_iso: &str) -> Self {
         let mut planter = Planter::new(encryption_key, now_ms, now_iso);
         let account_id = planter.account("Stand-in account");
+        planter.openai_account("Stand-in ChatGPT account");
         let key = planter.key(&new_id(), "Demo key", &[]);
         Self { batch: planter.batch, api_key: key.secret, key_id: key.id, account_id }
     }
@@ -64,6 +68,13 @@ impl Planter {
         let id = new_id();
         account(&mut self.batch, &self.vault, (&id, name), self.now_ms, &self.now_iso);
         id
+    }
+
+    /// An account that logged in with ChatGPT, whose token is good for a day.
+    pub fn openai_account(&mut self, name: &str) {
+        let expires = iso(self.now_ms + 24 * 60 * 60 * 1000);
+        let times = (self.now_iso.as_str(), expires.as_str());
+        openai::account(&mut self.batch, &self.vault, (&new_id(), name), times);
     }
 
     /// An unlimited key, but for what `changes` say of its fields.
@@ -204,6 +215,7 @@ fn key(batch: &mut Batch, lookup_hash: &str, (id, name): (&str, &str), now_ms: i
     batch.push(Cmd::new("SADD").args(["apikey:set:active", id]));
 }
 
+/// All fields of a record.
 fn hash<const N: usize>(key: &str, fields: [(&str, &str); N]) -> Cmd {
     Cmd::new("HSET").arg(key).args(fields.into_iter().flat_map(|(name, value)| [name, value]))
 }

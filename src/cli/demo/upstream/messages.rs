@@ -23,7 +23,7 @@ pub(super) struct MessageRequest<'a> {
     #[serde(default)]
     pub stream: bool,
     #[serde(borrow, default)]
-    model: Cow<'a, str>,
+    pub model: Cow<'a, str>,
 }
 
 /// A rough count of the tokens in so many bytes.
@@ -118,7 +118,8 @@ pub(super) fn models() -> Value {
     })
 }
 
-fn event(name: &str, fields: &str) -> Bytes {
+/// One event of that type.
+pub(super) fn event(name: &str, fields: &str) -> Bytes {
     format!("event: {name}\ndata: {{\"type\":\"{name}\",{fields}}}\n\n").into()
 }
 
@@ -134,11 +135,12 @@ fn counts(usage: TokenCounts) -> String {
 }
 
 /// `text` in at most `count` parts, none of them empty. The text is ASCII.
-fn parts(text: &str, count: usize) -> impl Iterator<Item = &str> {
+pub(super) fn parts(text: &str, count: usize) -> impl Iterator<Item = &str> {
     let size = text.len().div_ceil(count.max(1)).max(1);
     (0..text.len().div_ceil(size)).map(move |n| &text[n * size..text.len().min((n + 1) * size)])
 }
 
-fn quoted(text: &str) -> String {
+/// `text` as a JSON string.
+pub(super) fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }

@@ -1,12 +1,13 @@
-//! The stand-in upstream: answers like the Anthropic API, from nothing.
+//! The stand-in upstream: answers like the Anthropic API and like ChatGPT's backend, from nothing.
 //!
-//! Speaks Messages (JSON and SSE), `count_tokens`, the model list and the OAuth token endpoint over
-//! plain HTTP/1.1. Its speed and the size of its answers can be set while it runs. It must stay cheap:
+//! Speaks Messages and Responses (JSON and SSE), `count_tokens`, the model list and the OAuth token endpoint
+//! over plain HTTP/1.1. Its speed and the size of its answers can be set while it runs. It must stay cheap:
 //! measurements share their machine with it. It checks nothing and remembers nothing but a count.
 
 mod behaviour;
 mod messages;
 mod paced;
+mod responses;
 #[cfg(test)]
 mod tests;
 
@@ -57,6 +58,9 @@ struct Shared {
     let_go: AtomicBool,
 }
 
+const EVENTS: &str = "text/event-stream; charset=utf-8";
+const JSON: &str = "application/json";
+
 /// Between two events of a held stream.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -104,7 +108,7 @@ impl Controls {
         self.0.behaviour.store(Arc::new(behaviour));
     }
 
-    /// Requests for messages so far.
+    /// Requests for messages and responses so far.
     pub fn requests(&self) -> u64 {
         self.0.requests.load(Ordering::Relaxed)
     }
@@ -164,11 +168,8 @@ async fn answer(request: Request<Incoming>, controls: &Controls) -> Response<Pac
     };
     let body = body.to_bytes();
     match (&parts.method, parts.uri.path()) {
-        (&Method::POST, "/v1/messages") => {
-            controls.0.requests.fetch_add(1, Ordering::Relaxed);
-            controls.0.arrival.notify_waiters();
-            message(&body, controls).await
-        }
+        (&Method::POST, "/v1/messages") => message(&body, controls).await,
+        (&Method::POST, "/backend-api/codex/responses") => response(&body, controls).await,
         (&Method::POST, "/v1/messages/count_tokens") => {
             json_reply(&json!({ "input_tokens": messages::tokens_in(body.len()) }))
         }
@@ -181,7 +182,46 @@ async fn answer(request: Request<Incoming>, controls: &Controls) -> Response<Pac
     }
 }
 
+/// A request that costs something has arrived.
+fn count(controls: &Controls) {
+    controls.0.requests.fetch_add(1, Ordering::Relaxed);
+    controls.0.arrival.notify_waiters();
+}
+
+async fn response(body: &Bytes, controls: &Controls) -> Response<Paced> {
+    count(controls);
+    let behaviour = controls.0.behaviour.load();
+    let Ok(request) = serde_json::from_slice::<MessageRequest<'_>>(body) else {
+        return error(StatusCode::BAD_REQUEST, "invalid_request_error", "body is not JSON");
+    };
+    let usage = behaviour.usage(body.len());
+    if !behaviour.delay.is_zero() {
+        tokio::time::sleep(behaviour.delay).await;
+    }
+    let answer = if request.stream {
+        let events = responses::events(&request, &behaviour, usage);
+        (EVENTS, Paced::events(events, behaviour.delta_delay))
+    } else {
+        (JSON, Paced::whole(responses::whole(&request, &behaviour, usage).into()))
+    };
+    with_headers(answer, &responses::LIMIT_HEADERS)
+}
+
+fn with_headers(
+    (kind, body): (&'static str, Paced),
+    more: &[(&'static str, &'static str)],
+) -> Response<Paced> {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    for (name, value) in more {
+        headers.insert(*name, HeaderValue::from_static(value));
+    }
+    response
+}
+
 async fn message(body: &Bytes, controls: &Controls) -> Response<Paced> {
+    count(controls);
     let behaviour = controls.0.behaviour.load();
     let Ok(request) = serde_json::from_slice::<MessageRequest<'_>>(body) else {
         return error(StatusCode::BAD_REQUEST, "invalid_request_error", "body is not JSON");
@@ -203,24 +243,18 @@ async fn message(body: &Bytes, controls: &Controls) -> Response<Paced> {
     if !behaviour.delay.is_zero() {
         tokio::time::sleep(behaviour.delay).await;
     }
-    let (kind, body) = if request.stream {
+    let answer = if request.stream {
         let events = messages::events(&request, &behaviour, usage);
         let body = match cue {
             Some(Cue::Hold) => held(events, controls),
             _ => Paced::events(events, behaviour.delta_delay),
         };
-        ("text/event-stream; charset=utf-8", body)
+        (EVENTS, body)
     } else {
         let text = messages::whole(&request, &behaviour, usage);
-        ("application/json", Paced::whole(text.into()))
+        (JSON, Paced::whole(text.into()))
     };
-    let mut response = Response::new(body);
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    for (name, value) in messages::LIMIT_HEADERS {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-    response
+    with_headers(answer, &messages::LIMIT_HEADERS)
 }
 
 /// A message's events with others in its middle, as many as it takes.
@@ -244,10 +278,7 @@ fn held(events: Vec<Bytes>, controls: &Controls) -> Paced {
 }
 
 fn json_reply(value: &serde_json::Value) -> Response<Paced> {
-    let mut response = Response::new(Paced::whole(value.to_string().into()));
-    let kind = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(header::CONTENT_TYPE, kind);
-    response
+    with_headers((JSON, Paced::whole(value.to_string().into())), &[])
 }
 
 fn error(status: StatusCode, kind: &str, message: &str) -> Response<Paced> {

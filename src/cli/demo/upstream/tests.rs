@@ -90,6 +90,33 @@ async fn a_stream_has_its_events_in_order() {
 }
 
 #[tokio::test]
+async fn a_response_comes_whole_or_as_events() {
+    const PATH: &str = "/backend-api/codex/responses";
+    let ask = Ask::start().await;
+    let usage =
+        behaviour::TokenCounts { input: 10, output: 5, cache_read: 90, ..Default::default() };
+    ask.controls.set(Behaviour { usage: Some(usage), ..Behaviour::default() });
+    let (_, text) = ask.send(Method::POST, PATH, r#"{"model":"m"}"#).await;
+    let whole: Value = serde_json::from_str(&text).unwrap();
+    let (_, text) = ask.send(Method::POST, PATH, r#"{"stream":true,"model":"m"}"#).await;
+    let mut said = String::new();
+    let mut last = Value::Null;
+    for frame in text.split_terminator("\n\n") {
+        let (name, data) = frame.split_once('\n').unwrap();
+        last = serde_json::from_str(data.strip_prefix("data: ").unwrap()).unwrap();
+        assert_eq!(name.strip_prefix("event: "), last["type"].as_str());
+        said.push_str(last["delta"].as_str().unwrap_or_default());
+    }
+    assert_eq!((last["type"].as_str(), &last["response"]), (Some("response.completed"), &whole));
+    assert_eq!(said, Behaviour::default().text());
+    assert_eq!(whole["output"][0]["content"][0]["text"], said);
+    let usage = &whole["usage"];
+    assert_eq!((&usage["input_tokens"], &usage["total_tokens"]), (&100.into(), &105.into()));
+    assert_eq!(usage["input_tokens_details"]["cached_tokens"], 90);
+    assert_eq!(ask.controls.requests(), 2);
+}
+
+#[tokio::test]
 async fn the_other_endpoints_answer() {
     let ask = Ask::start().await;
     let (_, text) = ask.send(Method::POST, "/v1/messages/count_tokens", "12345678").await;
