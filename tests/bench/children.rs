@@ -207,7 +207,9 @@ fn settings(
         ("REDIS_PORT", redis.port().to_string()),
         (
             "UPSTREAM_HOST_MAP",
-            format!("api.anthropic.com=http://{upstream},platform.claude.com=http://{upstream}"),
+            ["api.anthropic.com", "platform.claude.com", "chatgpt.com"]
+                .map(|host| format!("{host}=http://{upstream}"))
+                .join(","),
         ),
         ("LOG_LEVEL", "warn".to_owned()),
         ("PRICE_MIRROR_BASE_URL", "http://127.0.0.1:1".to_owned()),

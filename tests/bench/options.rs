@@ -13,7 +13,7 @@ pub struct Options {
     pub write: Option<PathBuf>,
     /// Names of targets; empty for all there are.
     pub only: Vec<String>,
-    /// `json`, `sse`, or both.
+    /// `json`, `sse`, `codex`, or several.
     pub kinds: Vec<Kind>,
     /// Numbers of clients.
     pub clients: Vec<usize>,
@@ -38,6 +38,8 @@ pub enum Kind {
     Json,
     /// Eight deltas.
     Sse,
+    /// Eight deltas of a response, as Codex asks for them.
+    Responses,
 }
 
 impl Kind {
@@ -46,6 +48,7 @@ impl Kind {
         match self {
             Self::Json => "JSON",
             Self::Sse => "SSE",
+            Self::Responses => "Codex SSE",
         }
     }
 }
@@ -57,7 +60,7 @@ impl Options {
             json: false,
             write: None,
             only: Vec::new(),
-            kinds: vec![Kind::Json, Kind::Sse],
+            kinds: vec![Kind::Json, Kind::Sse, Kind::Responses],
             clients: vec![1, 16, 64],
             span: Duration::from_secs(5),
             warm_up: Duration::from_secs(2),
@@ -111,7 +114,8 @@ fn kinds(text: &str) -> Result<Vec<Kind>> {
         .map(|name| match name {
             "json" => Ok(Kind::Json),
             "sse" => Ok(Kind::Sse),
-            other => bail!("--kinds knows json and sse, not {other}"),
+            "codex" => Ok(Kind::Responses),
+            other => bail!("--kinds knows json, sse and codex, not {other}"),
         })
         .collect()
 }

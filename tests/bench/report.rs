@@ -59,7 +59,7 @@ impl Cell {
         let number =
             |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.0}"));
         format!(
-            "{:<4} {:>3} clients  {:<6} {:>8.0}/s  p50 {:>8.3} ms  p99 {:>8.3} ms  cpu {:>5} µs  \
+            "{:<9} {:>3} clients  {:<6} {:>8.0}/s  p50 {:>8.3} ms  p99 {:>8.3} ms  cpu {:>5} µs  \
              redis {:>5} µs {:>5} commands",
             self.kind.name(),
             self.clients,
@@ -237,9 +237,12 @@ forwarding, to the upstream. `node` is the Node service, `node-observe` the same
 second time (`CRS_SHADOW_DUTY_PERCENT=100`; ordinary is 10). All of it shares the machine's cores, so what the
 second runs take, Node lacks.
 
+Answers: `JSON` and `SSE` are messages of Claude, `Codex SSE` streams of the Responses API from an account that
+logged in with ChatGPT.
+
 To compare with the Node service, either let the bench start it in a copy of its folder
 (`LEGACY_DIR=/path/to/copy`), or start it yourself with
-`UPSTREAM_HOST_MAP='api.anthropic.com=http://127.0.0.1:9600' node --require tests/conform/redirect.cjs src/app.js` and pass
+`UPSTREAM_HOST_MAP='api.anthropic.com=http://127.0.0.1:9600,chatgpt.com=http://127.0.0.1:9600' node --require tests/conform/redirect.cjs src/app.js` and pass
 `BENCH_UPSTREAM_PORT=9600 LEGACY_URL=http://127.0.0.1:3000 LEGACY_KEY=cr_…` (or `LEGACY_REDIS=redis://…` and
 `LEGACY_ENCRYPTION_KEY=…`, and the bench writes a key and an account there itself).
 ";

@@ -28,7 +28,8 @@ pub struct Target {
     pub behind: Option<Server>,
     /// Its Redis, when it has one we can ask.
     pub redis: Option<Redis>,
-    path: &'static str,
+    /// Whether it knows the key; else it passes on what the upstream understands.
+    relays: bool,
     api_key: String,
 }
 
@@ -47,7 +48,7 @@ impl Target {
     /// Something that passes requests on as they are.
     pub fn bare(name: &'static str, address: SocketAddr, server: Option<Server>) -> Self {
         let api_key = "none".to_owned();
-        Self { name, address, server, behind: None, redis: None, path: "/v1/messages", api_key }
+        Self { name, address, server, behind: None, redis: None, relays: false, api_key }
     }
 
     /// A relay that knows the key.
@@ -58,7 +59,7 @@ impl Target {
         redis: Option<Redis>,
         api_key: String,
     ) -> Self {
-        Self { name, address, server, behind: None, redis, path: "/api/v1/messages", api_key }
+        Self { name, address, server, behind: None, redis, relays: true, api_key }
     }
 
     /// The same relay by another address.
@@ -70,7 +71,7 @@ impl Target {
             server: Some(server),
             behind: None,
             redis: None,
-            path: self.path,
+            relays: self.relays,
             api_key,
         }
     }
@@ -83,6 +84,7 @@ impl Target {
             marker: match kind {
                 Kind::Json => b"stop_reason",
                 Kind::Sse => b"message_stop",
+                Kind::Responses => b"response.completed",
             },
             clients,
             warm_up: options.warm_up,
@@ -92,23 +94,37 @@ impl Target {
 
     /// A request with a body of about that size.
     pub fn request(&self, kind: Kind, body_bytes: usize) -> Bytes {
-        let mut body = json!({
-            "model": "claude-sonnet-4-20250514",
-            "max_tokens": 1024,
-            "stream": kind == Kind::Sse,
-            "system": "You answer briefly.",
-            "messages": [{ "role": "user", "content": "" }],
-        });
+        let messages = json!([{ "role": "user", "content": "" }]);
+        let (path, agent, mut body, place) = match kind {
+            Kind::Responses => {
+                let body = json!({
+                    "model": "gpt-5-codex", "stream": true, "store": false,
+                    "instructions": "You answer briefly.", "input": messages,
+                });
+                let path = if self.relays { "/openai" } else { "/backend-api/codex" };
+                (format!("{path}/responses"), "codex_cli_rs/0.46.0", body, "/input/0/content")
+            }
+            Kind::Json | Kind::Sse => {
+                let body = json!({
+                    "model": "claude-sonnet-4-20250514", "max_tokens": 1024,
+                    "stream": kind == Kind::Sse, "system": "You answer briefly.",
+                    "messages": messages,
+                });
+                let path = if self.relays { "/api" } else { "" };
+                (format!("{path}/v1/messages"), "crs-bench/1.0", body, "/messages/0/content")
+            }
+        };
         let missing = body_bytes.saturating_sub(body.to_string().len());
         let line = "The quick brown fox jumps over the lazy dog. ";
         let text: String = line.chars().cycle().take(missing).collect();
-        body["messages"][0]["content"] = text.into();
+        if let Some(content) = body.pointer_mut(place) {
+            *content = text.into();
+        }
         let body = body.to_string();
         format!(
-            "POST {} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n\
-             x-api-key: {}\r\nanthropic-version: 2023-06-01\r\nUser-Agent: crs-bench/1.0\r\n\
+            "POST {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n\
+             x-api-key: {}\r\nanthropic-version: 2023-06-01\r\nUser-Agent: {agent}\r\n\
              Accept: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            self.path,
             self.address,
             self.api_key,
             body.len()
