@@ -86,7 +86,7 @@ async fn both_acts_keep_what_they_promise() {
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     let told: Value = serde_json::from_str(&said).unwrap();
     let [one, two] = told["acts"].as_array().unwrap().as_slice() else { panic!("{said}") };
-    assert_eq!(one["status"]["usage"]["requests"], 2, "{one:#}");
+    assert_eq!(one["status"]["usage"]["requests"], 3, "{one:#}");
     let steps = two["steps"].as_array().unwrap();
     assert_eq!(steps.len(), 8);
     let commands = |step: usize| steps[step]["commands"].as_array().unwrap();

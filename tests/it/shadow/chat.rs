@@ -94,3 +94,69 @@ async fn chat_completions_show_nothing() {
         assert!(cells.contains(cell), "{cell} is covered: {cells}");
     }
 }
+
+/// Chat requests for GPT models, with the status that both sides answer.
+fn for_gpt() -> Vec<(u16, Value)> {
+    let (api, openai) = ("/api/v1/chat/completions", "/openai/v1/chat/completions");
+    let function = json!({ "name": "f".repeat(70), "parameters": { "type": "object" } });
+    let tools = json!([{ "type": "function", "function": function }]);
+    let talk = json!([
+        { "role": "system", "content": "Be brief." },
+        { "role": "user", "content": [{ "type": "text", "text": "Hi" }] },
+        { "role": "assistant", "content": null, "tool_calls": [
+            { "id": "c1", "type": "function", "function": { "name": "f", "arguments": "{}" } }
+        ] },
+        { "role": "tool", "tool_call_id": "c1", "content": "5" }
+    ]);
+    let mut all = Vec::new();
+    for key in ["main", "provider"] {
+        for stream in [false, true] {
+            let ask = |path: &str, more: Value| {
+                let mut body = json!({ "model": "gpt-5", "max_tokens": null });
+                for (name, value) in more.as_object().into_iter().flatten() {
+                    body[name] = value.clone();
+                }
+                json!({ "path": path, "stream": stream, "key": key, "body": body })
+            };
+            let schema = json!({ "type": "json_schema", "json_schema": { "name": "n" } });
+            all.extend([
+                (200, ask(openai, json!({}))),
+                (200, ask(api, json!({ "tools": tools, "messages": talk }))),
+                (200, ask(openai, json!({ "response_format": schema, "reasoning_effort": "low" }))),
+                (500, ask(api, json!({ "messages": [null] }))),
+            ]);
+        }
+    }
+    all.push((403, json!({ "path": api, "key": "narrow", "body": { "model": "gpt-5" } })));
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn chat_completions_of_gpt_models_show_nothing() {
+    let Some(legacy) = legacy() else { return };
+    let seed = json!({
+        "keys": {
+            "main": { "openaiAccountId": "${acc:o}" },
+            "provider": { "openaiAccountId": "responses:${acc:r}" },
+            "narrow": { "permissions": "[\"claude\"]" }
+        },
+        "accounts": { "o": { "type": "openai" }, "r": { "type": "responses" } }
+    });
+    let stage = Stage::real(seed, &legacy).await;
+    let mut sent = 0;
+    for (status, request) in for_gpt() {
+        let answer = stage.send(request.clone()).await;
+        let body = String::from_utf8_lossy(&answer.body);
+        assert_eq!((answer.status, answer.ended), (status, "complete"), "{request}: {body}");
+        sent += 1;
+        stage.compared(sent).await;
+    }
+    let tally = stage.compared(sent).await;
+    assert!(tally.mismatches().is_empty(), "{}", stage.shown());
+    assert_eq!(tally.agreeing, sent, "{}", stage.shown());
+    assert_eq!(tally.sources.clone().into_iter().collect::<Vec<_>>(), [(Source::Tap, sent)]);
+    let cells = serde_json::to_value(&tally).unwrap().to_string();
+    for cell in ["/openai/v1/chat/completions", "openai-responses"] {
+        assert!(cells.contains(cell), "{cell} is covered: {cells}");
+    }
+}

@@ -82,6 +82,9 @@ impl Stage {
         ];
         all.extend_from_slice(env);
         let home = Home::new(&place, redis_port, &all);
+        if let Some(legacy) = legacy {
+            import(&home.folder, legacy).await;
+        }
         let node = Node::start(&place, &home.folder, port, legacy).await;
         let crs = home.start().await;
         advance(&home.folder).await;
@@ -159,6 +162,19 @@ impl Stage {
         });
         lines.collect()
     }
+}
+
+/// Takes what the real service has in files; settings that are here already stay.
+async fn import(folder: &Path, legacy: &Path) {
+    let output = Command::new(env!("CARGO_BIN_EXE_crs"))
+        .arg("import-legacy")
+        .arg(legacy)
+        .current_dir(folder)
+        .env_clear()
+        .output()
+        .await
+        .unwrap();
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{output:?}");
 }
 
 /// Moves on from `observe`.
