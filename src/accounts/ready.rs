@@ -78,7 +78,7 @@ impl AccountError {
     /// Where the fault lies.
     pub fn source_of_fault(&self) -> Source {
         match self {
-            Self::Refresh(RefreshError::Upstream(_)) => Source::Upstream,
+            Self::Refresh(RefreshError::Upstream(_) | RefreshError::Refused(_)) => Source::Upstream,
             _ => Source::Internal,
         }
     }

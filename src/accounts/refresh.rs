@@ -63,9 +63,26 @@ pub enum RefreshError {
     /// The vendor refused or could not be reached; the text is the HTTP library's.
     #[error("{0}")]
     Upstream(String),
+    /// The same with what an administrator is told besides.
+    #[error("{0}")]
+    Refused(Arc<Refused>),
     /// Redis failed.
     #[error("{0}")]
     Store(String),
+}
+
+/// How a vendor refused a refresh token, or why it could not be reached.
+#[derive(Clone, Debug, Error)]
+#[error("{text}")]
+pub struct Refused {
+    /// In the legacy service's words.
+    pub text: String,
+    /// Status of the answer.
+    pub status: Option<u16>,
+    /// The answer itself.
+    pub details: Option<serde_json::Value>,
+    /// Code of a fault below HTTP.
+    pub code: Option<&'static str>,
 }
 
 impl From<StoreError> for RefreshError {

@@ -18,6 +18,9 @@ const IN_UTC: [(&str, &str, &str); 7] = [
     ("bedrock", "recovered", "STATUS_RESET"),
 ];
 
+/// Platforms of which all events are told in UTC.
+const ALL_IN_UTC: [&str; 3] = ["openai", "openai-responses", "azure-openai"];
+
 /// Reason of an account that was taken out of scheduling by hand, which is told in UTC; one that was
 /// switched off is not.
 const CLOSED_BY_HAND: &str = "账号已被管理员手动禁用调度";
@@ -27,7 +30,8 @@ impl Notice {
     pub fn anomaly(anomaly: &Anomaly, locale: &Locale) -> Self {
         let event = (anomaly.platform, anomaly.status, anomaly.code);
         let by_hand = anomaly.status == "disabled" && anomaly.reason == CLOSED_BY_HAND;
-        let timestamp = if by_hand || IN_UTC.contains(&event) {
+        let in_utc = IN_UTC.contains(&event) || ALL_IN_UTC.contains(&anomaly.platform);
+        let timestamp = if by_hand || in_utc {
             iso(anomaly.at_ms)
         } else {
             Moment { at_ms: anomaly.at_ms, locale }.iso_local()

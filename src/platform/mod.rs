@@ -17,7 +17,7 @@ use crate::domain::HeaderList;
 
 /// User-Agent of the legacy service's HTTP library, where nobody names another, in the version that service
 /// pins.
-const LIBRARY_AGENT: &str = "axios/1.11.0";
+pub const LIBRARY_AGENT: &str = "axios/1.11.0";
 
 /// A request to a vendor, complete down to header order and spelling. Always `POST`.
 #[derive(Clone, Debug)]

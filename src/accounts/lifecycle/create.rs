@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{
     AccountAdmin,
     form::{Body, Grouping, Record, bedrock, claude, console, console::Flavour},
-    label, members, shared_set, unmanaged,
+    label, members, shared_set,
 };
 use crate::{
     accounts::proxy,
@@ -23,13 +23,16 @@ impl AccountAdmin {
     /// What is wrong with the body (400), or what failed (500): a group that cannot be joined fails
     /// after the record was written, as in the legacy service.
     pub async fn create(&self, kind: Kind, body: &Value) -> Result<Value, Declined> {
+        let sent = body;
         let body = members(body);
         match kind {
             Kind::Official => claude::check_new(&body)?,
             Kind::Console => console::check_new(&body, Flavour::Console)?,
             Kind::Ccr => console::check_new(&body, Flavour::Ccr)?,
             Kind::Bedrock => bedrock::check_new(&body)?,
-            Kind::OpenAi | Kind::OpenAiResponses | Kind::Azure => {}
+            Kind::OpenAi => return self.create_chatgpt(sent).await,
+            Kind::OpenAiResponses => return self.create_responses(sent).await,
+            Kind::Azure => return self.create_azure(sent).await,
         }
         let made = self.make(kind, &body).await;
         let made = made
@@ -45,7 +48,7 @@ impl AccountAdmin {
         match kind {
             Kind::Official => {
                 let record = claude::record(&made, body)?;
-                self.store_new(kind, &id, &record).await?;
+                self.store_new(kind, &id, pairs(&record)).await?;
                 self.first_profile(&id, &record, body).await;
                 self.join(&id, Grouping::of_new(body, true), platform_of(&record)).await?;
                 Ok(claude::shown(&record, body))
@@ -53,7 +56,7 @@ impl AccountAdmin {
             Kind::Console | Kind::Ccr => {
                 let flavour = if kind == Kind::Ccr { Flavour::Ccr } else { Flavour::Console };
                 let record = console::record(&made, body, flavour);
-                self.store_new(kind, &id, &record).await?;
+                self.store_new(kind, &id, pairs(&record)).await?;
                 // The legacy service does not say which platform a new CCR account is of, so that it
                 // fits no group.
                 let platform = if kind == Kind::Ccr { "" } else { "claude" };
@@ -70,17 +73,25 @@ impl AccountAdmin {
                 self.run(batch).await?;
                 Ok(shown)
             }
-            Kind::OpenAi | Kind::OpenAiResponses | Kind::Azure => Err(unmanaged(kind)),
+            Kind::OpenAi | Kind::OpenAiResponses | Kind::Azure => Err(elsewhere()),
         }
     }
 
-    async fn store_new(&self, kind: Kind, id: &str, record: &Record) -> Result<(), Failure> {
-        let hset = Cmd::new("HSET").arg(kind.record_key(id));
-        let hset = record.iter().fold(hset, |cmd, (field, value)| cmd.arg(*field).arg(value));
+    pub(super) async fn store_new<'a>(
+        &self,
+        kind: Kind,
+        id: &str,
+        record: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<(), Failure> {
+        let mut hset = Cmd::new("HSET").arg(kind.record_key(id));
+        let mut shared = false;
+        for (field, value) in record {
+            shared |= field == "accountType" && value == "shared";
+            hset = hset.arg(field).arg(value);
+        }
         let mut batch = Batch::atomic();
         batch.push(hset);
         batch.cmds.extend(Self::index_again(kind, id));
-        let shared = record.iter().any(|field| *field == ("accountType", "shared".to_owned()));
         if let Some(set) = shared_set(kind).filter(|_| shared) {
             batch.push(Cmd::new("SADD").arg(set).arg(id));
         }
@@ -103,6 +114,15 @@ impl AccountAdmin {
             tracing::warn!(account = id, error, "profile could not be fetched");
         }
     }
+}
+
+fn pairs(record: &Record) -> impl Iterator<Item = (&str, &str)> {
+    record.iter().map(|(field, value)| (*field, value.as_str()))
+}
+
+/// Kinds of the `OpenAI` family never come here.
+fn elsewhere() -> Failure {
+    Failure::fault("not one of the Claude kinds")
 }
 
 fn platform_of(record: &Record) -> &str {

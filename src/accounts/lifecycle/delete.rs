@@ -15,6 +15,12 @@ impl AccountAdmin {
     /// # Errors
     /// An unknown account, or what failed (500); keys have been freed by then.
     pub async fn delete(&self, kind: Kind, id: &str) -> Result<Value, Declined> {
+        match kind {
+            Kind::OpenAi => return self.delete_chatgpt(id).await,
+            Kind::OpenAiResponses => return self.delete_responses(id).await,
+            Kind::Azure => return self.delete_azure(id).await,
+            _ => {}
+        }
         let unbound = self.0.bindings.unbind(account_kind(kind), id).await;
         let done = match kind {
             Kind::Bedrock => self.delete_document(id).await,

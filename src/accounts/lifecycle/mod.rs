@@ -5,13 +5,14 @@
 //! Every operation takes a request body in the admin API's form and gives its answer. `form` holds what
 //! may be sent and what is stored (pure), `login` the vendor's OAuth, `view` what is shown; the rest is
 //! order of commands. Single fields are written, never a whole record, and a change that a stale write
-//! of another process undoes is made again. Only the four kinds that serve Claude are here.
+//! of another process undoes is made again. `openai` is that family's own way of all this.
 
 mod create;
 mod delete;
 mod form;
 mod groups;
 mod login;
+mod openai;
 mod poll;
 mod probe;
 mod refresh;
@@ -39,7 +40,7 @@ use crate::{
 };
 
 pub use login::Login;
-pub use probe::{DEFAULT_MODEL, Told};
+pub use probe::{DEFAULT_MODEL, Told, default_model};
 pub use view::Shown;
 
 /// Frees the API keys that are bound to an account which is deleted.
@@ -84,9 +85,6 @@ pub struct AccountAdmin(Arc<AdminPorts>);
 const REPLACE_TRIES: usize = 8;
 
 impl AccountAdmin {
-    /// The kinds that are looked after here.
-    pub const KINDS: [Kind; 4] = [Kind::Official, Kind::Console, Kind::Ccr, Kind::Bedrock];
-
     /// Administration over these ports.
     pub fn new(ports: AdminPorts) -> Self {
         Self(Arc::new(ports))
@@ -224,12 +222,6 @@ fn label(kind: Kind) -> &'static str {
         Kind::OpenAiResponses => "OpenAI-Responses",
         Kind::Azure => "Azure OpenAI",
     }
-}
-
-/// The answer for a kind that is not looked after here.
-fn unmanaged(kind: Kind) -> Failure {
-    let name = label(kind);
-    Failure::fault(format!("{name} accounts are made and changed in the legacy service's console"))
 }
 
 fn members(body: &Value) -> form::Body {

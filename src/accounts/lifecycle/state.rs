@@ -3,17 +3,17 @@
 use compat::{
     account_state::Family,
     cooldown, keys,
-    pool::{Kind, Patch},
+    pool::{self, Kind, Patch},
     store::{Batch, Cmd},
 };
 use serde_json::{Value, json};
 
-use super::{AccountAdmin, form::Body, unmanaged};
+use super::{AccountAdmin, form::Body};
 use crate::domain::{Declined, Failure};
 
 /// The two switches of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Switch {
+pub(super) enum Switch {
     /// In use at all.
     Active,
     /// Open to the scheduler.
@@ -21,7 +21,7 @@ enum Switch {
 }
 
 impl Switch {
-    fn field(self) -> &'static str {
+    pub(super) fn field(self) -> &'static str {
         match self {
             Self::Active => "isActive",
             Self::Schedulable => "schedulable",
@@ -81,6 +81,9 @@ impl AccountAdmin {
         id: &str,
         to: Option<bool>,
     ) -> Result<Value, Declined> {
+        if kind.family() != pool::Family::Claude {
+            return self.switch_openai(kind, id, Switch::Active, to).await;
+        }
         let now = self.switch(kind, id, Switch::Active, to).await;
         let now = now.map_err(|error| error.under(Switch::Active.failed()))?;
         Ok(json!({ "success": true, "isActive": now }))
@@ -96,6 +99,9 @@ impl AccountAdmin {
         id: &str,
         to: Option<bool>,
     ) -> Result<Value, Declined> {
+        if kind.family() != pool::Family::Claude {
+            return self.switch_openai(kind, id, Switch::Schedulable, to).await;
+        }
         let now = self.switch(kind, id, Switch::Schedulable, to).await;
         let now = now.map_err(|error| error.under(Switch::Schedulable.failed()))?;
         Ok(json!({ "success": true, "schedulable": now }))
@@ -143,7 +149,7 @@ impl AccountAdmin {
             }
             Kind::Ccr => ("ccr", "CCR_MANUALLY_DISABLED", "CCR Account"),
             Kind::Bedrock => ("bedrock", "BEDROCK_MANUALLY_DISABLED", "Bedrock Account"),
-            Kind::OpenAi | Kind::OpenAiResponses | Kind::Azure => return,
+            _ => return,
         };
         let name = if name.is_empty() { unnamed } else { name };
         self.report(id, name, platform, "disabled", code, "账号已被管理员手动禁用调度");
@@ -158,7 +164,7 @@ impl AccountAdmin {
             Kind::Official => self.reset_official(id).await,
             Kind::Console | Kind::Ccr => self.reset_console(kind, id).await,
             Kind::Bedrock => self.reset_bedrock(id).await,
-            Kind::OpenAi | Kind::OpenAiResponses | Kind::Azure => Err(unmanaged(kind)),
+            Kind::OpenAi | Kind::OpenAiResponses | Kind::Azure => self.reset_openai(kind, id).await,
         };
         let data = done.map_err(|error| error.under("Failed to reset status"))?;
         Ok(json!({ "success": true, "data": data }))
@@ -220,7 +226,7 @@ impl AccountAdmin {
         Ok(json!({ "success": true, "accountId": id }))
     }
 
-    fn tell_recovered(&self, kind: Kind, id: &str, name: &str) {
+    pub(super) fn tell_recovered(&self, kind: Kind, id: &str, name: &str) {
         let reason = "Account status manually reset";
         self.report(id, name, kind.as_str(), "recovered", "STATUS_RESET", reason);
     }
@@ -230,6 +236,9 @@ impl AccountAdmin {
     /// # Errors
     /// What failed (500).
     pub async fn reset_usage(&self, kind: Kind, id: &str) -> Result<Value, Declined> {
+        if kind == Kind::OpenAiResponses {
+            return self.reset_responses_usage(id).await;
+        }
         let done = self.start_day(kind, id).await;
         done.map_err(|error| error.under("Failed to reset daily usage"))?;
         Ok(json!({ "success": true, "message": "Daily usage reset successfully" }))

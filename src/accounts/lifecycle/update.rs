@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{
     AccountAdmin,
     form::{self, Body, Grouping, bedrock, claude, console, console::Flavour},
-    label, members, shared_set, unmanaged,
+    label, members, shared_set,
 };
 use crate::domain::{Declined, Failure};
 
@@ -20,13 +20,16 @@ impl AccountAdmin {
     /// What is wrong with the body (400), an unknown account (404; 500 for Bedrock), or what failed
     /// (500).
     pub async fn update(&self, kind: Kind, id: &str, body: &Value) -> Result<Value, Declined> {
+        let sent = body;
         let body = form::with_expiry(&members(body));
         match kind {
             Kind::Official => claude::check_change(&body)?,
             Kind::Console => console::check(&body, Flavour::Console)?,
             Kind::Ccr => console::check(&body, Flavour::Ccr)?,
             Kind::Bedrock => bedrock::check(&body)?,
-            Kind::OpenAi | Kind::OpenAiResponses | Kind::Azure => {}
+            Kind::OpenAi => return self.update_chatgpt(id, sent).await,
+            Kind::OpenAiResponses => return self.update_responses(id, sent).await,
+            Kind::Azure => return self.update_azure(id, sent).await,
         }
         let done = self.change(kind, id, &body).await;
         done.map_err(|error| error.under(&format!("Failed to update {} account", label(kind))))?;
@@ -67,8 +70,7 @@ impl AccountAdmin {
                 let patch = console::patch(&made, body, own("accountType"), flavour)?;
                 (patch, shared_commands(kind, id, body, own("accountType")))
             }
-            Kind::Bedrock => return Ok(()),
-            Kind::OpenAi | Kind::OpenAiResponses | Kind::Azure => return Err(unmanaged(kind)),
+            _ => return Ok(()),
         };
         if !patch.is_empty() {
             self.write(kind, id, before, &patch, with).await?;

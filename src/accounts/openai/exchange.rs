@@ -1,5 +1,7 @@
 //! Exchange of a ChatGPT account's tokens, under the lock.
 
+use std::sync::Arc;
+
 use compat::{
     clock::iso,
     crypto::Service,
@@ -8,9 +10,13 @@ use compat::{
 
 use super::oauth::{self, Tokens};
 use crate::{
-    accounts::{Accounts, RefreshError, proxy},
+    accounts::{Accounts, RefreshError, proxy, refresh::Refused},
     domain::Secret,
 };
+
+fn refused(refused: Refused) -> RefreshError {
+    RefreshError::Refused(Arc::new(refused))
+}
 
 impl Accounts {
     pub(in crate::accounts) async fn openai_exchange(
@@ -21,10 +27,10 @@ impl Accounts {
         let proxy = proxy::of(entry);
         let timeout = self.0.rules.request_timeout;
         let request = oauth::token_request(refresh_token, proxy.clone(), timeout);
-        let (status, body) = self
-            .ask(request)
-            .await
-            .map_err(|error| RefreshError::Upstream(oauth::unreachable(&error, proxy.as_ref())))?;
+        let (status, body) = self.ask(request).await.map_err(|error| {
+            let text = oauth::unreachable(&error, proxy.as_ref());
+            refused(Refused { text, status: None, details: None, code: error.code })
+        })?;
         let text = match status {
             200 if body.is_empty() => oauth::no_tokens(status),
             200 => {
@@ -37,7 +43,11 @@ impl Accounts {
                 return Ok(tokens.access_token);
             }
             201..300 => oauth::no_tokens(status),
-            _ => oauth::refusal(status, &body),
+            _ => {
+                let text = oauth::refusal(status, &body);
+                let details = Some(oauth::parsed(&body));
+                return Err(refused(Refused { text, status: Some(status), details, code: None }));
+            }
         };
         Err(RefreshError::Upstream(text))
     }

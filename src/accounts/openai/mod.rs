@@ -1,7 +1,7 @@
 //! Accounts of the OpenAI family, ready to send with (contract/openai-azure-droid.md §2.2, §3, §4).
 
 mod exchange;
-mod oauth;
+pub(super) mod oauth;
 
 use std::sync::Arc;
 

@@ -14,15 +14,15 @@ use serde_json::Value;
 use crate::{
     accounts::oauth::tail,
     domain::{HeaderList, ProxyConfig, ProxyKind, Secret},
+    platform::LIBRARY_AGENT,
     upstream::{SendError, UpstreamRequest},
 };
 
 const HOST: &str = "auth.openai.com";
-/// Who we are to the vendor.
-const CLIENT_ID: &str = "app_EMoamEEZ73f0CkXaXp7hrann";
-const AGENT: &str = "axios/1.21.1";
+/// Who we are to the vendor: Codex.
+pub(in crate::accounts) const CLIENT_ID: &str = "app_EMoamEEZ73f0CkXaXp7hrann";
 /// Claim of an id token that tells of the account.
-const CLAIM: &str = "https://api.openai.com/auth";
+pub(in crate::accounts) const CLAIM: &str = "https://api.openai.com/auth";
 /// Life of a token that the answer does not state.
 const DEFAULT_LIFE_S: f64 = 3600.0;
 
@@ -32,17 +32,39 @@ pub(super) fn token_request(
     proxy: Option<ProxyConfig>,
     timeout: Duration,
 ) -> UpstreamRequest {
-    let mut form = url::form_urlencoded::Serializer::new(String::new());
-    form.append_pair("grant_type", "refresh_token");
-    form.append_pair("client_id", CLIENT_ID);
-    form.append_pair("refresh_token", refresh_token.expose());
-    form.append_pair("scope", "openid profile email");
-    let body = Bytes::from(form.finish());
+    let form = [
+        ("grant_type", "refresh_token"),
+        ("client_id", CLIENT_ID),
+        ("refresh_token", refresh_token.expose()),
+        ("scope", "openid profile email"),
+    ];
+    let mut request = form_request(&form, proxy, timeout);
+    // Here the legacy service names the length itself, before its library does.
+    let length = request.body.len().to_string();
+    let mut headers = HeaderList::new();
+    for (name, value) in request.headers.iter().filter(|(name, _)| *name != "Content-Length") {
+        if name == "User-Agent" {
+            headers.push("Content-Length", length.clone());
+        }
+        headers.push(name, value);
+    }
+    request.headers = headers;
+    request
+}
+
+/// A request to the token endpoint. `form` holds secrets.
+pub(in crate::accounts) fn form_request(
+    form: &[(&str, &str)],
+    proxy: Option<ProxyConfig>,
+    timeout: Duration,
+) -> UpstreamRequest {
+    let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+    let body = Bytes::from(body);
     // Order and spelling as the legacy service's HTTP library sends them.
     let mut headers = HeaderList::new();
     headers.push("Accept", "application/json, text/plain, */*");
     headers.push("Content-Type", "application/x-www-form-urlencoded");
-    headers.push("User-Agent", AGENT);
+    headers.push("User-Agent", LIBRARY_AGENT);
     headers.push("Content-Length", body.len().to_string());
     tail(&mut headers, HOST, proxy.is_some());
     UpstreamRequest {
@@ -84,14 +106,7 @@ pub(super) fn read_tokens(body: &[u8]) -> Option<Tokens> {
 /// What an id token tells of its account: fields of the record and their values, the e-mail address in the
 /// clear. Its signature is not looked at. Empty when it cannot be read.
 pub(super) fn claims(id_token: &str) -> Vec<(&'static str, String)> {
-    let mut parts = id_token.split('.');
-    let (Some(_), Some(payload), Some(_), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return Vec::new();
-    };
-    let payload = decode(payload).and_then(|json| serde_json::from_slice::<Value>(&json).ok());
-    let Some(payload) = payload.filter(|payload| !payload.is_null()) else { return Vec::new() };
+    let Ok(payload) = payload(id_token) else { return Vec::new() };
     let auth = js::or(payload.get(CLAIM));
     let claim = |name: &str| js::or(auth?.get(name));
     let organization = |name: &str| js::or(claim("organizations")?.get(0)?.get(name));
@@ -110,6 +125,28 @@ pub(super) fn claims(id_token: &str) -> Vec<(&'static str, String)> {
         fields.push(("emailVerified", text));
     }
     fields
+}
+
+/// All that an id token tells.
+///
+/// # Errors
+/// Why it is none.
+pub(in crate::accounts) fn payload(id_token: &str) -> Result<Value, &'static str> {
+    let mut parts = id_token.split('.');
+    let (Some(_), Some(payload), Some(_), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err("Invalid ID token format");
+    };
+    let payload = decode(payload).and_then(|json| serde_json::from_slice::<Value>(&json).ok());
+    payload.filter(|payload| !payload.is_null()).ok_or("the payload of the ID token is no JSON")
+}
+
+/// An answer as the legacy service's HTTP library reads it; one of nothing is an empty object.
+pub(super) fn parsed(body: &[u8]) -> Value {
+    let text = || Value::from(String::from_utf8_lossy(body).into_owned());
+    let parsed: Value = serde_json::from_slice(body).unwrap_or_else(|_| text());
+    if js::truthy(Some(&parsed)) { parsed } else { Value::Object(serde_json::Map::new()) }
 }
 
 /// Either alphabet, padded or not.

@@ -1,13 +1,15 @@
 //! `crs accounts add`: logging in where that is needed, then making the account.
 
 use clap::Args;
-use serde_json::{Value, json};
+use compat::pool::Kind;
+use serde_json::{Map, Value, json};
 
 use super::{
     super::{Output, input, output::Stopped},
     Fields, KindName,
+    login::{Way, tokens_of},
 };
-use crate::accounts::lifecycle::{AccountAdmin, Login};
+use crate::accounts::lifecycle::AccountAdmin;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -19,21 +21,21 @@ pub(super) struct Arguments {
     /// Claude: a setup token instead of a full login: inference only, good for a year.
     #[arg(long)]
     setup_token: bool,
-    /// Claude: session of `crs accounts authorize`.
+    /// Claude, openai: session of `crs accounts authorize`.
     #[arg(long, value_name = "ID", requires = "code")]
     session: Option<String>,
-    /// Claude: file with the code or the address the browser ended at, or - for standard input.
+    /// Claude, openai: file with the code or the address the browser ended at, or - for standard input.
     #[arg(long, value_name = "FILE", requires = "session")]
     code: Option<String>,
     /// Claude: file with the session key of a browser that is logged in, or - for standard input.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["session", "tokens"])]
     session_key: Option<String>,
-    /// Claude: file with tokens ({accessToken, refreshToken, expiresAt, scopes}), or - for standard
-    /// input.
+    /// File with tokens, or - for standard input. Claude: {accessToken, refreshToken, expiresAt, scopes};
+    /// openai: {idToken, accessToken, refreshToken, expires_in}.
     #[arg(long, value_name = "FILE", conflicts_with = "session")]
     tokens: Option<String>,
-    /// Claude: file with a refresh token alone, or - for standard input; the account waits for its
-    /// first refresh.
+    /// Claude, openai: file with a refresh token alone, or - for standard input. A Claude account waits for
+    /// its first refresh; an openai account is only kept when the token is good.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["session", "session_key", "tokens"])]
     refresh_token: Option<String>,
     #[command(flatten)]
@@ -45,24 +47,24 @@ pub(super) async fn run(
     arguments: Arguments,
     output: &Output,
 ) -> Result<Value, Stopped> {
-    let mut body = arguments.fields.body()?;
+    let kind = arguments.kind.kind();
+    let mut body = arguments.fields.body(kind)?;
     body.extend(arguments.name.clone().map(|name| ("name".to_owned(), name.into())));
-    let official = arguments.kind == KindName::Claude;
-    if official && !body.contains_key("name") {
+    let logs_in = matches!(kind, Kind::Official | Kind::OpenAi);
+    if logs_in && !body.contains_key("name") {
         // Said before anybody logs in for nothing.
         body.insert("name".to_owned(), Value::Null);
-        return Ok(accounts.create(arguments.kind.kind(), &Value::Object(body)).await?);
+        return Ok(accounts.create(kind, &Value::Object(body)).await?);
     }
-    let known = ["claudeAiOauth", "refreshToken"].iter().any(|name| body.contains_key(*name));
-    if official && !known {
+    let known = ["claudeAiOauth", "refreshToken", "openaiOauth"];
+    if logs_in && !known.iter().any(|name| body.contains_key(*name)) {
         if let Some(file) = &arguments.refresh_token {
-            body.insert("refreshToken".to_owned(), input::text(file)?.into());
+            body.extend(with_refresh_token(kind, &input::text(file)?));
         } else if arguments.fields_alone() {
-            let tokens = log_in(accounts, &arguments, output).await?;
-            body.extend(tokens.map(|tokens| ("claudeAiOauth".to_owned(), tokens)));
+            body.extend(log_in(accounts, &arguments, output).await?);
         }
     }
-    Ok(accounts.create(arguments.kind.kind(), &Value::Object(body)).await?)
+    Ok(accounts.create(kind, &Value::Object(body)).await?)
 }
 
 impl Arguments {
@@ -74,52 +76,42 @@ impl Arguments {
     }
 }
 
-/// Tokens by whichever way was named, else over the browser.
+fn with_refresh_token(kind: Kind, token: &str) -> Map<String, Value> {
+    let body = if kind == Kind::OpenAi {
+        json!({
+            "openaiOauth": { "refreshToken": token },
+            "needsImmediateRefresh": true,
+            "requireRefreshSuccess": true,
+        })
+    } else {
+        json!({ "refreshToken": token })
+    };
+    body.as_object().cloned().unwrap_or_default()
+}
+
+/// Tokens by whichever way was named, else over the browser, as members of the body.
 async fn log_in(
     accounts: &AccountAdmin,
     arguments: &Arguments,
     output: &Output,
-) -> Result<Option<Value>, Stopped> {
-    let login = if arguments.setup_token { Login::SetupToken } else { Login::Full };
+) -> Result<Map<String, Value>, Stopped> {
+    let kind = arguments.kind.kind();
+    let way = Way::of(kind, arguments.setup_token)?;
     if let Some(file) = &arguments.tokens {
-        return Ok(Some(Value::Object(input::object(file)?)));
+        let name = if kind == Kind::OpenAi { "openaiOauth" } else { "claudeAiOauth" };
+        return Ok(Map::from_iter([(name.to_owned(), Value::Object(input::object(file)?))]));
     }
-    let proxy = arguments.fields.proxy()?.unwrap_or_default();
+    let proxy = arguments.fields.proxy()?;
     if let Some(file) = &arguments.session_key {
+        let Way::Claude(login) = way else {
+            return Err(anyhow::anyhow!("only Claude is logged in to with a session key").into());
+        };
+        let proxy = proxy.unwrap_or_default();
         let body = json!({ "sessionKey": input::text(file)?, "proxy": proxy });
-        return Ok(tokens_of(accounts.cookie_login(login, &body).await?));
+        return Ok(tokens_of(accounts.cookie_login(login, &body).await?).into_iter().collect());
     }
-    let (session, code) = match (&arguments.session, &arguments.code) {
-        (Some(session), Some(file)) => (session.clone(), input::text(file)?),
-        _ => ask(accounts, login, &json!({ "proxy": proxy }), output).await?,
-    };
-    let body = json!({ "sessionId": session, "authorizationCode": code });
-    Ok(tokens_of(accounts.finish_login(login, &body).await?))
-}
-
-fn tokens_of(mut answer: Value) -> Option<Value> {
-    answer.pointer_mut("/data/claudeAiOauth").map(Value::take)
-}
-
-/// Shows the link and waits for the code.
-async fn ask(
-    accounts: &AccountAdmin,
-    login: Login,
-    body: &Value,
-    output: &Output,
-) -> Result<(String, String), Stopped> {
-    let unattended = "nobody is there to log in: run `crs accounts authorize`, open its link, and \
-                      come back with --session and --code";
-    if output.is_json() || !input::is_attended() {
-        return Err(anyhow::anyhow!(unattended).into());
+    match (&arguments.session, &arguments.code) {
+        (Some(session), Some(file)) => way.finish(accounts, session, &input::text(file)?).await,
+        _ => way.ask(accounts, proxy, output).await,
     }
-    let begun = accounts.begin_login(login, body).await?;
-    let text = |name: &str| begun["data"][name].as_str().unwrap_or_default().to_owned();
-    output.line("Open this link, log in and allow access:");
-    output.line("");
-    output.line(&text("authUrl"));
-    output.line("");
-    let code = input::ask("Paste the code, or the address the browser ended at:")?;
-    let code = code.ok_or_else(|| anyhow::anyhow!(unattended))?;
-    Ok((text("sessionId"), code))
 }

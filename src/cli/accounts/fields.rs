@@ -1,6 +1,7 @@
 //! Fields of an account on the command line.
 
 use clap::Args;
+use compat::pool::Kind;
 use serde_json::{Map, Value};
 
 use super::super::input;
@@ -17,7 +18,7 @@ pub(super) struct Fields {
     /// Who may use it: shared, dedicated (keys bound to it) or group.
     #[arg(long = "type", value_name = "TYPE")]
     account_type: Option<String>,
-    /// Group it belongs to, for --type group; Claude accounts may be in several.
+    /// Group it belongs to, for --type group; Claude and OpenAI accounts may be in several.
     #[arg(long = "group", value_name = "ID")]
     groups: Vec<String>,
     /// Outbound proxy: JSON without a password, @FILE, or - for standard input.
@@ -26,21 +27,31 @@ pub(super) struct Fields {
     /// End of the subscription, like 2026-12-31T00:00:00Z.
     #[arg(long, value_name = "DATE")]
     expires: Option<String>,
-    /// Console, CCR: address of the provider.
+    /// Console, CCR, openai-responses: address of the provider; Azure: of the resource.
     #[arg(long, value_name = "URL")]
     api_url: Option<String>,
-    /// Console, CCR: file with the API key, or - for standard input.
+    /// Console, CCR, openai-responses, Azure: file with the API key, or - for standard input.
     #[arg(long, value_name = "FILE")]
     api_key: Option<String>,
-    /// Console, CCR: model the provider serves, or MODEL=ITS NAME; all when none is named.
+    /// Console, CCR: model the provider serves, or MODEL=ITS NAME; all when none is named. Azure: model to
+    /// show.
     #[arg(long = "model", value_name = "MODEL")]
     models: Vec<String>,
-    /// Console, CCR: most US dollars a day; 0 is no limit.
+    /// Console, CCR, openai-responses: most US dollars a day; 0 is no limit.
     #[arg(long, value_name = "USD")]
     daily_quota: Option<f64>,
     /// Console: most requests at once; 0 is no limit.
     #[arg(long, value_name = "N")]
     max_tasks: Option<u32>,
+    /// Console, CCR, openai-responses: User-Agent to send instead of the client's.
+    #[arg(long, value_name = "TEXT")]
+    user_agent: Option<String>,
+    /// Azure: deployment.
+    #[arg(long, value_name = "NAME")]
+    deployment: Option<String>,
+    /// Azure: version of the API, like 2024-02-01.
+    #[arg(long, value_name = "VERSION")]
+    api_version: Option<String>,
     /// Bedrock: AWS region.
     #[arg(long)]
     region: Option<String>,
@@ -76,7 +87,7 @@ impl Fields {
     ///
     /// # Errors
     /// A file that cannot be read, or an option of another form.
-    pub(super) fn body(&self) -> anyhow::Result<Map<String, Value>> {
+    pub(super) fn body(&self, kind: Kind) -> anyhow::Result<Map<String, Value>> {
         let mut body = match &self.body {
             Some(file) => input::object(file)?,
             None => Map::new(),
@@ -107,9 +118,17 @@ impl Fields {
         }
         put("proxy", self.proxy()?);
         put("expiresAt", text(&self.expires));
-        put("apiUrl", text(&self.api_url));
+        let address = match kind {
+            Kind::OpenAiResponses => "baseApi",
+            Kind::Azure => "azureEndpoint",
+            _ => "apiUrl",
+        };
+        put(address, text(&self.api_url));
         put("apiKey", secret(&self.api_key)?);
-        put("supportedModels", models(&self.models));
+        put("supportedModels", models(&self.models, kind));
+        put("userAgent", text(&self.user_agent));
+        put("deploymentName", text(&self.deployment));
+        put("apiVersion", text(&self.api_version));
         put("dailyQuota", self.daily_quota.map(Value::from));
         put("maxConcurrentTasks", self.max_tasks.map(Value::from));
         put("region", text(&self.region));
@@ -125,8 +144,11 @@ impl Fields {
     }
 }
 
-/// `MODEL` serves itself, `MODEL=NAME` is asked for under another name.
-fn models(given: &[String]) -> Option<Value> {
+/// `MODEL` serves itself, `MODEL=NAME` is asked for under another name. Azure accounts have a list.
+fn models(given: &[String], kind: Kind) -> Option<Value> {
+    if kind == Kind::Azure {
+        return (!given.is_empty()).then(|| given.to_vec().into());
+    }
     let map: Map<String, Value> = given
         .iter()
         .map(|own| own.split_once('=').unwrap_or((own, own)))
@@ -142,6 +164,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn options_have_the_names_of_the_kind() {
+        let fields = Fields {
+            api_url: Some("https://x.example.test".into()),
+            models: vec!["a".into(), "b".into()],
+            deployment: Some("d".into()),
+            ..Fields::default()
+        };
+        let azure = fields.body(Kind::Azure).unwrap();
+        assert_eq!(
+            Value::Object(azure),
+            json!({
+                "azureEndpoint": "https://x.example.test", "supportedModels": ["a", "b"],
+                "deploymentName": "d",
+            })
+        );
+        assert!(fields.body(Kind::OpenAiResponses).unwrap().contains_key("baseApi"));
+    }
+
+    #[test]
     fn options_become_the_admin_apis_fields() {
         let fields = Fields {
             priority: Some(7),
@@ -151,7 +192,7 @@ mod tests {
             ..Fields::default()
         };
         assert_eq!(
-            Value::Object(fields.body().unwrap()),
+            Value::Object(fields.body(Kind::Console).unwrap()),
             json!({
                 "priority": 7, "accountType": "group", "groupId": "g",
                 "supportedModels": {"a": "a", "b": "c"},

@@ -2,6 +2,7 @@
 
 mod add;
 mod fields;
+mod login;
 mod show;
 mod trial;
 
@@ -14,7 +15,7 @@ use tokio::runtime::Builder;
 
 use super::{Output, demo, input, output::Stopped};
 use crate::{
-    accounts::lifecycle::{AccountAdmin, Login, Shown},
+    accounts::lifecycle::{AccountAdmin, Shown},
     app::Administration,
 };
 use fields::Fields;
@@ -39,6 +40,15 @@ enum KindName {
     Ccr,
     /// AWS Bedrock.
     Bedrock,
+    /// ChatGPT, as Codex uses it.
+    #[value(name = "openai", alias = "chatgpt", alias = "codex")]
+    OpenAi,
+    /// Provider of the Responses API with an API key.
+    #[value(name = "openai-responses", alias = "responses")]
+    OpenAiResponses,
+    /// Azure OpenAI.
+    #[value(name = "azure-openai", alias = "azure")]
+    Azure,
 }
 
 impl KindName {
@@ -48,6 +58,9 @@ impl KindName {
             Self::Console => Kind::Console,
             Self::Ccr => Kind::Ccr,
             Self::Bedrock => Kind::Bedrock,
+            Self::OpenAi => Kind::OpenAi,
+            Self::OpenAiResponses => Kind::OpenAiResponses,
+            Self::Azure => Kind::Azure,
         }
     }
 }
@@ -67,8 +80,31 @@ impl Which {
         if let Some(kind) = self.kind {
             return Ok((kind.kind(), self.account.clone()));
         }
-        let shown = accounts.find(&self.account, &AccountAdmin::KINDS).await?;
+        let shown = accounts.find(&self.account, &Kind::ALL).await?;
         Ok((shown.kind, shown.text("id").to_owned()))
+    }
+
+    /// Kind and id of an account that somebody logs in to.
+    async fn login_id(&self, accounts: &AccountAdmin) -> Result<(Kind, String), Stopped> {
+        match self.kind {
+            Some(kind @ (KindName::Claude | KindName::OpenAi)) => {
+                Ok((kind.kind(), self.account.clone()))
+            }
+            _ => {
+                let shown = self.of_login(accounts).await?;
+                Ok((shown.kind, shown.text("id").to_owned()))
+            }
+        }
+    }
+
+    /// An account that somebody logs in to.
+    async fn of_login(&self, accounts: &AccountAdmin) -> Result<Shown, Stopped> {
+        let kinds: &[Kind] = match self.kind {
+            Some(KindName::Claude) => &[Kind::Official],
+            Some(KindName::OpenAi) => &[Kind::OpenAi],
+            _ => &[Kind::Official, Kind::OpenAi],
+        };
+        Ok(accounts.find(&self.account, kinds).await?)
     }
 
     async fn official(&self, accounts: &AccountAdmin) -> Result<String, Stopped> {
@@ -93,14 +129,17 @@ enum Action {
     Show(Which),
     /// Add an account.
     ///
-    /// For Claude: without further options prints a link, waits for the code that the vendor shows, and
-    /// adds the account. In scripts, `crs accounts authorize` prints the link and a session, and
-    /// --session with --code ends it.
+    /// For Claude and ChatGPT (openai): without further options prints a link, waits for the code that the
+    /// vendor shows or the address the browser ended at, and adds the account. In scripts,
+    /// `crs accounts authorize` prints the link and a session, and --session with --code ends it.
     #[command(after_help = "Fields not named here: --set FIELD=VALUE, or --body FILE with a JSON \
                             object in the admin API's form.")]
     Add(Box<add::Arguments>),
     /// Print a link to log in with, and the session that ends it within ten minutes.
     Authorize {
+        /// Kind of account: claude or openai.
+        #[arg(default_value = "claude")]
+        kind: KindName,
         /// For a setup token: inference only, good for a year.
         #[arg(long)]
         setup_token: bool,
@@ -108,6 +147,8 @@ enum Action {
         #[arg(long)]
         proxy: Option<String>,
     },
+    /// Log in to an account again: it has new tokens and no faults then.
+    Login(login::Arguments),
     /// Change an account.
     Edit {
         #[command(flatten)]
@@ -128,7 +169,7 @@ enum Action {
     Resume(Which),
     /// End every fault an account is in: limits, cool-downs, stops.
     Reset(Which),
-    /// Exchange the refresh token of a Claude account now.
+    /// Exchange the refresh token of a Claude or ChatGPT account now.
     Refresh(Which),
     /// Make one small request with an account's credentials and show the answer.
     Test {
@@ -148,8 +189,18 @@ enum Action {
         /// Id or name; all accounts when left out.
         account: Option<String>,
     },
-    /// Start the day of the quota of console and CCR accounts anew.
-    ResetUsage(Which),
+    /// Start the day of the quota of an account anew: console, CCR and openai-responses have one.
+    ResetUsage {
+        /// Id or name.
+        #[arg(required_unless_present = "all")]
+        account: Option<String>,
+        /// Its kind; ACCOUNT is the id then, and is not looked for.
+        #[arg(long)]
+        kind: Option<KindName>,
+        /// All console or all CCR accounts (--kind) that are still in an old day.
+        #[arg(long, requires = "kind", conflicts_with = "account")]
+        all: bool,
+    },
     /// Delete an account; keys bound to it use the shared pool from then on.
     Remove {
         #[command(flatten)]
@@ -214,27 +265,24 @@ pub(super) fn run(dir: &Path, arguments: Arguments, output: &Output) -> anyhow::
 async fn act(accounts: &AccountAdmin, action: Action, output: &Output) -> Result<Value, Stopped> {
     Ok(match action {
         Action::List { kind } => {
-            let kinds = kind.map_or(AccountAdmin::KINDS.to_vec(), |kind| vec![kind.kind()]);
+            let kinds = kind.map_or(Kind::ALL.to_vec(), |kind| vec![kind.kind()]);
             let shown = accounts.list(&kinds).await?;
             json!({ "success": true, "data": shown.iter().map(item).collect::<Vec<_>>() })
         }
         Action::Show(which) => {
-            let kinds = which.kind.map_or(AccountAdmin::KINDS.to_vec(), |kind| vec![kind.kind()]);
+            let kinds = which.kind.map_or(Kind::ALL.to_vec(), |kind| vec![kind.kind()]);
             let shown = accounts.find(&which.account, &kinds).await?;
             json!({ "success": true, "data": item(&shown) })
         }
         Action::Add(arguments) => add::run(accounts, *arguments, output).await?,
-        Action::Authorize { setup_token, proxy } => {
-            let login = if setup_token { Login::SetupToken } else { Login::Full };
-            let mut body = json!({});
-            if let Some(proxy) = proxy {
-                body["proxy"] = input::proxy(&proxy)?;
-            }
-            accounts.begin_login(login, &body).await?
+        Action::Authorize { kind, setup_token, proxy } => {
+            let proxy = proxy.map(|proxy| input::proxy(&proxy)).transpose()?;
+            login::Way::of(kind.kind(), setup_token)?.begin(accounts, proxy).await?
         }
+        Action::Login(arguments) => login::run(accounts, &arguments, output).await?,
         Action::Edit { which, name, fields } => {
             let (kind, id) = which.find(accounts).await?;
-            let mut body = fields.body()?;
+            let mut body = fields.body(kind)?;
             body.extend(name.map(|name| ("name".to_owned(), name.into())));
             accounts.update(kind, &id, &Value::Object(body)).await?
         }
@@ -259,7 +307,8 @@ async fn act(accounts: &AccountAdmin, action: Action, output: &Output) -> Result
             accounts.reset_status(kind, &id).await?
         }
         Action::Refresh(which) => {
-            let mut answer = accounts.refresh(&which.official(accounts).await?).await?;
+            let (kind, id) = which.login_id(accounts).await?;
+            let mut answer = accounts.refresh(kind, &id).await?;
             // The token is for the relay alone.
             if let Some(data) = answer.get_mut("data").and_then(Value::as_object_mut) {
                 data.shift_remove("accessToken");
@@ -281,10 +330,16 @@ async fn act(accounts: &AccountAdmin, action: Action, output: &Output) -> Result
             };
             accounts.usage(id.as_deref()).await?
         }
-        Action::ResetUsage(which) => {
-            let (kind, id) = which.find(accounts).await?;
+        Action::ResetUsage { account: Some(account), kind, .. } => {
+            let (kind, id) = Which { account, kind }.find(accounts).await?;
             accounts.reset_usage(kind, &id).await?
         }
+        Action::ResetUsage { account: None, kind, .. } => match kind {
+            Some(kind @ (KindName::Console | KindName::Ccr)) => {
+                accounts.reset_all_usage(kind.kind()).await?
+            }
+            _ => return Err(anyhow::anyhow!("--all takes --kind console or --kind ccr").into()),
+        },
         Action::Remove { which, yes } => {
             let (kind, id) = which.find(accounts).await?;
             confirm(&which.account, yes)?;
@@ -318,8 +373,7 @@ fn item(shown: &Shown) -> Value {
         Kind::Official => "claude",
         Kind::Console => "console",
         Kind::Ccr => "ccr",
-        Kind::Bedrock => "bedrock",
-        kind => kind.as_str(),
+        other => other.as_str(),
     };
     item["kind"] = kind.into();
     if let Some(password) = item.pointer_mut("/proxy/password") {

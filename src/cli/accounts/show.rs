@@ -31,8 +31,10 @@ pub(super) fn answer(answer: &Value, output: &Output) {
             output.line("");
             output.line(text(data, "authUrl"));
             output.line("");
+            let kind =
+                if text(data, "authUrl").contains("openai.com") { "openai" } else { "claude" };
             output.line(&format!(
-                "Then: crs accounts add claude --name NAME --session {} --code FILE",
+                "Then: crs accounts add {kind} --name NAME --session {} --code FILE",
                 text(data, "sessionId")
             ));
         }
@@ -60,7 +62,7 @@ fn list(items: &[Value], output: &Output) {
             state.push("limited");
         }
         output.line(&format!(
-            "{}  {:<7}  {:<18}  {}  (priority {}, {})",
+            "{}  {:<16}  {:<18}  {}  (priority {}, {})",
             text(item, "id"),
             text(item, "kind"),
             state.join(", "),

@@ -9,7 +9,7 @@ use super::{
     Which,
 };
 use crate::{
-    accounts::lifecycle::{AccountAdmin, DEFAULT_MODEL},
+    accounts::lifecycle::{AccountAdmin, default_model},
     domain::Declined,
 };
 
@@ -33,7 +33,7 @@ pub(super) async fn run(
                 "success": true,
                 "message": text,
                 "latencyMs": millis,
-                "model": model.unwrap_or(DEFAULT_MODEL),
+                "model": model.or(default_model(kind)),
                 "events": trial.events,
             }))
         }

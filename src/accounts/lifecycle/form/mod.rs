@@ -1,18 +1,22 @@
 //! What an administrator may send about an account, and the record that is made of it. Pure: nothing
 //! here asks Redis, and every rule, default and text is that of the legacy admin API
-//! (contract/admin-api.md §5.1 to §5.4). Secrets are sealed on the way.
+//! (contract/admin-api.md §5.1 to §5.4, openai-azure-droid.md §6). Secrets are sealed on the way.
 
+pub(super) mod azure;
 pub(super) mod bedrock;
 mod checks;
 pub(super) mod claude;
 pub(super) mod console;
 mod oauth;
+pub(super) mod openai;
+pub(super) mod responses;
 
 pub(super) use checks::{Grouping, with_expiry};
 
 use compat::{
     crypto::{Service, Vault},
     js,
+    pool::Patch,
 };
 use serde_json::{Map, Value};
 
@@ -22,6 +26,8 @@ use crate::domain::Failure;
 pub(super) type Body = Map<String, Value>;
 /// Fields of a new record, in the legacy service's order.
 pub(super) type Record = Vec<(&'static str, String)>;
+/// The same where the fields follow from what is shown.
+pub(super) type Named = Vec<(String, String)>;
 
 /// What only the operation knows about a new account.
 pub(super) struct Made<'a> {
@@ -58,4 +64,19 @@ fn to_text(value: Option<&Value>) -> Result<String, Failure> {
 /// The text of JavaScript's own error.
 fn no_member(of: &str, member: &str) -> Failure {
     Failure::fault(format!("Cannot read properties of {of} (reading '{member}')"))
+}
+
+/// A proxy that was sent, as kinds store it that take its text as it is.
+fn sent_proxy(proxy: &Value) -> String {
+    proxy.as_str().map_or_else(|| js::stringify(proxy), str::to_owned)
+}
+
+/// The change that stores each value under its own name, as `text` spells it.
+fn stored_values(
+    values: &Body,
+    text: impl Fn(&str, &Value) -> Result<String, Failure>,
+) -> Result<Patch, Failure> {
+    values.iter().try_fold(Patch::new(), |patch, (name, value)| {
+        Ok(patch.set(name.clone(), text(name, value)?))
+    })
 }

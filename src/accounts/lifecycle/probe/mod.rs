@@ -4,24 +4,44 @@
 //! `test_start`, `content`, `message_stop`, `error`, `test_complete`. An official account's state follows
 //! the vendor's answer as if a client had asked; of other kinds nothing changes.
 
+mod azure;
 mod bedrock;
 mod ccr;
+mod chatgpt;
 mod console;
 mod official;
 mod payload;
+mod responses;
 
+use std::time::Duration;
+
+use bytes::Bytes;
 use compat::pool::Kind;
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 
 use super::AccountAdmin;
 use crate::{
+    domain::{Failure, HeaderList, ProxyConfig},
+    platform::LIBRARY_AGENT,
     upstream::{SendError, UpstreamRequest, UpstreamResponse},
     wire::sse::LineSplitter,
 };
 
 /// Model that is asked for when none is named.
 pub const DEFAULT_MODEL: &str = "claude-sonnet-4-5-20250929";
+/// Model that is asked for of a kind when none is named; `None` where the account itself says.
+pub fn default_model(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::Bedrock | Kind::Azure => None,
+        Kind::OpenAi => Some(chatgpt::MODEL),
+        Kind::OpenAiResponses => Some(responses::MODEL),
+        Kind::Official | Kind::Console | Kind::Ccr => Some(DEFAULT_MODEL),
+    }
+}
+
+/// Longest that a whole answer is waited for.
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest line of an answer that is looked at.
 const LINE_LIMIT: usize = 1 << 20;
 /// Most of a refusal that is read.
@@ -32,7 +52,7 @@ pub type Told<'a> = &'a mut (dyn FnMut(Value) + Send);
 
 impl AccountAdmin {
     /// Tries an account and tells what happens, faults included. Without `model`, [`DEFAULT_MODEL`] is
-    /// asked for, of Bedrock the account's own.
+    /// asked for, of other vendors' accounts one of theirs; Azure accounts have but one.
     pub async fn probe(&self, kind: Kind, id: &str, model: Option<&str>, told: Told<'_>) {
         let named = model.unwrap_or(DEFAULT_MODEL);
         match kind {
@@ -40,8 +60,9 @@ impl AccountAdmin {
             Kind::Console => self.probe_console(id, named, told).await,
             Kind::Ccr => self.probe_ccr(id, named, told).await,
             Kind::Bedrock => self.probe_bedrock(id, model, told).await,
-            // The legacy service has no test of these accounts that works.
-            Kind::OpenAi | Kind::OpenAiResponses | Kind::Azure => {}
+            Kind::OpenAi => self.probe_chatgpt(id, model, told).await,
+            Kind::OpenAiResponses => self.probe_responses(id, model, told).await,
+            Kind::Azure => self.probe_azure(id, told).await,
         }
     }
 
@@ -107,10 +128,50 @@ fn said(answer: &Value) -> Option<String> {
 }
 
 /// Host and port of an address, as a `Host` header names them.
-fn host_of(url: &str) -> String {
+pub(super) fn host_of(url: &str) -> String {
     let parsed = url::Url::parse(url).ok();
     let host = parsed.as_ref().map(|url| &url[url::Position::BeforeHost..url::Position::AfterPort]);
     host.unwrap_or_default().to_owned()
+}
+
+/// Why a test failed.
+fn fault_text(failure: Failure) -> String {
+    match failure {
+        Failure::Fault(text) => text,
+        Failure::Declined(declined) => declined.to_string(),
+    }
+}
+
+/// What a refusal says, or its status.
+fn refusal_text(status: u16, answer: &Value) -> String {
+    said(answer).unwrap_or_else(|| format!("Request failed with status code {status}"))
+}
+
+/// A request that is answered with one JSON object, as the legacy service's HTTP library sends it; `key` is
+/// the header that opens the account.
+fn whole_request(
+    url: String,
+    key: (&str, String),
+    body: &Value,
+    proxy: Option<ProxyConfig>,
+) -> UpstreamRequest {
+    let body = Bytes::from(body.to_string());
+    let mut headers = HeaderList::new();
+    headers.push("Accept", "application/json, text/plain, */*");
+    headers.push("Content-Type", "application/json");
+    headers.push(key.0, key.1);
+    headers.push("User-Agent", LIBRARY_AGENT);
+    headers.push("Content-Length", body.len().to_string());
+    crate::accounts::oauth::tail(&mut headers, &host_of(&url), proxy.is_some());
+    UpstreamRequest {
+        method: http::Method::POST,
+        url,
+        headers,
+        body,
+        proxy,
+        idle_timeout: TIMEOUT,
+        decode_body: true,
+    }
 }
 
 fn complete(error: Option<String>) -> Value {

@@ -1,9 +1,12 @@
 //! Accounts as they are shown: the admin API's list items, without what their use adds up to. Secrets
 //! are left out; of a login it is only said whether there is a refresh token.
 
+mod azure;
 mod bedrock;
+mod chatgpt;
 mod claude;
 mod console;
+mod responses;
 
 use compat::{
     keys,
@@ -80,6 +83,16 @@ impl Item {
         }
     }
 
+    /// All fields as they are stored, in order, but for these.
+    fn of_record(seen: &Seen<'_>, but: &[&str]) -> Self {
+        let mut names: Vec<&str> = seen.fields.keys().map(String::as_str).collect();
+        names.retain(|name| !but.contains(name));
+        names.sort_unstable();
+        let mut item = Self::default();
+        item.put_stored(seen, &names);
+        item
+    }
+
     /// The three ends under the names that lists give them: `expiresAt` is the subscription's.
     fn finish(mut self, subscription: Value, token: Value) -> Value {
         self.put("subscriptionExpiresAt", subscription.clone());
@@ -148,7 +161,11 @@ impl AccountAdmin {
                 match kind {
                     Kind::Official => claude::item(&seen, &self.0.vault),
                     Kind::Console => console::item(&seen, Some(self.tasks(id, now_ms).await?)),
-                    _ => console::item(&seen, None),
+                    Kind::OpenAi => chatgpt::item(&seen, &self.0.vault),
+                    Kind::OpenAiResponses if seen.get("id").is_empty() => return Ok(None),
+                    Kind::OpenAiResponses => responses::item(&seen),
+                    Kind::Azure => azure::item(&seen),
+                    Kind::Ccr | Kind::Bedrock => console::item(&seen, None),
                 }
             }
         };
