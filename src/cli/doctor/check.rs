@@ -95,6 +95,8 @@ pub enum Check {
     DeletedLookup,
     /// A platform that is to be notified but cannot.
     Receiver,
+    /// ChatGPT accounts, and no instructions for clients that are not Codex.
+    CodexInstructions,
     /// Clients can reach the Node service past crs.
     NodeOpen,
     /// The Node service's own settings cannot be seen from here.
@@ -140,6 +142,7 @@ impl Check {
         Self::Obsolete,
         Self::DeletedLookup,
         Self::Receiver,
+        Self::CodexInstructions,
         Self::NodeOpen,
         Self::NodeUnseen,
     ];
@@ -362,6 +365,12 @@ impl Check {
                 Warning,
                 "a notification platform cannot work as it is set up",
                 "Mend or switch it off in the console; `crs notify test` tries it.",
+            ),
+            Self::CodexInstructions => (
+                "codex-instructions",
+                Warning,
+                "requests of clients other than Codex go to ChatGPT accounts without Codex's instructions",
+                "Run `crs import-legacy DIR`, set CRS_CODEX_INSTRUCTIONS_FILE, or send one request with the Codex CLI.",
             ),
             Self::NodeOpen => (
                 "node-open",

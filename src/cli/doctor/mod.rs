@@ -7,6 +7,7 @@ mod beside;
 mod census;
 mod check;
 mod indexes;
+mod instructions;
 mod notices;
 mod process;
 mod reading;
@@ -141,6 +142,7 @@ fn audit(dir: &Path, output: &Output) -> anyhow::Result<DoctorReport> {
         let mut report = run(&store, &vault, settings, options, progress).await?;
         let mut findings = Findings::new(options.examples);
         report.beside = Beside::look(&config, &dir, &mut findings).await;
+        instructions::check(&config, &dir, &store, &mut findings).await?;
         report.add(findings);
         Ok::<_, StoreError>(report)
     });

@@ -370,6 +370,12 @@ async fn the_command_tells_by_its_exit_code() {
         let run = tokio::task::spawn_blocking(move || main(&dir, &Output::new(true)));
         run.await.unwrap()
     };
+    // The sample has a ChatGPT account.
+    assert_eq!(code().await, 1);
+    let data = dir.join("data");
+    let instructions = crate::config::codex_instructions(&data);
+    std::fs::create_dir_all(instructions.parent().unwrap()).unwrap();
+    std::fs::write(instructions, "Be brief.").unwrap();
     assert_eq!(code().await, 0);
     store.words(&["SET", "cost_rank:all", "x"]).await.unwrap();
     assert_eq!(code().await, 1);

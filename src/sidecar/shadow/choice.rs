@@ -56,7 +56,8 @@ pub fn of_effects(effects: &Value) -> Option<AccountChoice> {
         })
     };
     let mapped = || {
-        of_key("unified_claude_session_mapping:").find_map(|(_, set)| stated(&set["value"]["="]))
+        let of = |start| of_key(start).find_map(|(_, set)| stated(&set["value"]["="]));
+        of("unified_claude_session_mapping:").or_else(|| of("unified_openai_session_mapping:"))
     };
     let touched = |used: bool| {
         let (_, kind, id, platform) = touched.iter().find(|(noted, ..)| *noted || !used)?;

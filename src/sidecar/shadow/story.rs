@@ -106,7 +106,8 @@ pub fn recordings(seen: &Seen, trace: Option<&NodeTrace>) -> Vec<Recorded> {
 /// Whether answers on this path are in another dialect than the vendor's, so that they cannot stand for
 /// what the vendor said.
 fn is_translated(path: &str) -> bool {
-    path.trim_end_matches('/').to_ascii_lowercase().ends_with("/completions")
+    let path = path.trim_end_matches('/').to_ascii_lowercase();
+    path.ends_with("/completions") || path.ends_with("/images/generations")
 }
 
 /// A captured request, to be made again.
@@ -167,7 +168,9 @@ pub fn facts(id: &str, request: &SeenRequest) -> RequestFacts {
         key_id: None,
         model: field("model").and_then(Value::as_str).map(str::to_owned),
         stream: field("stream").and_then(Value::as_bool).unwrap_or(false),
-        session: field("metadata").is_some_and(|metadata| metadata["user_id"].is_string()),
+        session: field("metadata").is_some_and(|metadata| metadata["user_id"].is_string())
+            || request.header("session_id").is_some()
+            || field("prompt_cache_key").is_some_and(Value::is_string),
         client: request.header("user-agent").map(client),
     }
 }

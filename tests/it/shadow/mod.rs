@@ -6,6 +6,7 @@ mod chat;
 mod clean;
 mod concurrent;
 mod faults;
+mod openai;
 mod passthrough;
 mod real;
 mod watch;
