@@ -64,20 +64,21 @@ impl Accounts {
     /// # Errors
     /// When there is no usable token.
     pub async fn openai_ready(&self, entry: &Arc<Entry>) -> Result<OpenAiReady, AccountError> {
-        let mut entry = self.current(entry);
+        let entry = self.current(entry);
         if entry.get("accessToken").is_empty() {
             return Err(OpenAiUnready::NoToken(entry.id.to_string()).into());
         }
-        if openai::token_expired(&entry, self.now_ms()) {
+        let access_token = if openai::token_expired(&entry, self.now_ms()) {
             if self.decrypt(&entry, "refreshToken").is_empty() {
                 let name = shown_name(&entry).to_owned();
                 return Err(OpenAiUnready::NoRefreshToken(name).into());
             }
             let refreshed = self.refreshed_token(&entry, When::Stale).await;
-            refreshed.map_err(OpenAiUnready::Refresh)?;
-            entry = self.current(&entry);
-        }
-        let access_token = self.open(&entry, "accessToken");
+            refreshed.map_err(OpenAiUnready::Refresh)?
+        } else {
+            self.open(&entry, "accessToken")
+        };
+        let entry = self.current(&entry);
         if access_token.is_empty() {
             return Err(OpenAiUnready::Unreadable.into());
         }

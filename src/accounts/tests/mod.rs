@@ -1,4 +1,5 @@
 mod bench;
+mod openai;
 mod recorded;
 mod recover;
 mod refresh;
