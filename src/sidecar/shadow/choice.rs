@@ -16,7 +16,7 @@ const ACCOUNTS: [(&str, &str, &str); 10] = [
     ("bedrock_account:", "bedrock", "claude"),
     ("openai:account:", "openai", "openai"),
     ("openai_responses_account:", "openai-responses", "openai"),
-    ("azure_openai:account:", "azure-openai", "openai"),
+    ("azure_openai:account:", "azure-openai", "azure"),
     ("gemini_account:", "gemini", "gemini"),
     ("gemini_api_account:", "gemini-api", "gemini"),
     ("droid:account:", "droid", "droid"),
@@ -56,8 +56,12 @@ pub fn of_effects(effects: &Value) -> Option<AccountChoice> {
         })
     };
     let mapped = || {
-        let of = |start| of_key(start).find_map(|(_, set)| stated(&set["value"]["="]));
-        of("unified_claude_session_mapping:").or_else(|| of("unified_openai_session_mapping:"))
+        let json = ["unified_claude_session_mapping:", "unified_openai_session_mapping:"];
+        let mut json = json.into_iter().flat_map(of_key);
+        // Azure's names the account alone.
+        let plain = || of_key("azure_openai_session_account_mapping:").next();
+        json.find_map(|(_, set)| stated(&set["value"]["="]))
+            .or_else(|| of_kind("azure-openai", plain()?.1["value"]["="].as_str()?))
     };
     let touched = |used: bool| {
         let (_, kind, id, platform) = touched.iter().find(|(noted, ..)| *noted || !used)?;
@@ -153,6 +157,13 @@ mod tests {
         let set = json!({ "type": "string", "value": { "=": text } });
         let effects = json!({ "unified_claude_session_mapping:s": set });
         assert_eq!(named(&effects), Some(("bedrock".into(), "c".into())));
+        let set = json!({ "type": "string", "value": { "=": "z" } });
+        let effects = json!({ "azure_openai_session_account_mapping:s": set });
+        assert_eq!(named(&effects), Some(("azure-openai".into(), "z".into())));
+        let text = json!({ "accountId": "o", "accountType": "openai" }).to_string();
+        let set = json!({ "type": "string", "value": { "=": text } });
+        let effects = json!({ "unified_openai_session_mapping:s": set });
+        assert_eq!(named(&effects), Some(("openai".into(), "o".into())));
     }
 
     fn command(words: &[&str], reply: Reply) -> Command {

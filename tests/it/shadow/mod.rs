@@ -1,6 +1,7 @@
 //! The shadow side, end to end: Redis, scripted vendors, the stand-in for Node with the tap, and `crs`
 //! in front of it.
 
+mod azure;
 mod bedrock;
 mod chat;
 mod clean;
