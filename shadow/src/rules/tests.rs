@@ -87,6 +87,35 @@ fn noise(
     assert_eq!(spoken_for(&case, finding(plane, path, control, candidate)).as_deref(), rule);
 }
 
+#[rstest]
+#[case("AKIAB", "us-east-1", "AKIAB", "us-east-1", Some("aws-signature"))]
+#[case("AKIAB", "us-east-1", "AKIAC", "us-east-1", Some("access-key-in-force"))]
+#[case("AKIAB", "us-east-1", "AKIAC", "eu-west-1", None)]
+fn another_access_key_is_told_from_another_signature(
+    #[case] key: &str,
+    #[case] region: &str,
+    #[case] other_key: &str,
+    #[case] other_region: &str,
+    #[case] rule: Option<&str>,
+) {
+    let signed = |key: &str, region: &str, digit: &str| {
+        json!(format!(
+            "AWS4-HMAC-SHA256 Credential={key}/20260724/{region}/bedrock/aws4_request, \
+             SignedHeaders=host, Signature={}",
+            digit.repeat(64)
+        ))
+    };
+    let bedrock = Case { complete: true, account: Some("bedrock".to_owned()), ..Case::default() };
+    let spoken = |control: Value, candidate: Value| {
+        let found = finding(Plane::UpstreamRequest, "/headers/authorization", control, candidate);
+        spoken_for(&bedrock, found)
+    };
+    let (one, two) = (signed(key, region, "a"), signed(other_key, other_region, "b"));
+    assert_eq!(spoken(one.clone(), two).as_deref(), rule);
+    let left = spoken(json!("Bearer [object Object]"), one);
+    assert_eq!(left.as_deref(), Some("left-api-key-ignored"));
+}
+
 #[test]
 fn only_a_session_of_nobody_may_be_made_up() {
     let user =

@@ -7,6 +7,7 @@ mod chat;
 mod clean;
 mod concurrent;
 mod faults;
+mod known;
 mod openai;
 mod passthrough;
 mod real;
