@@ -51,3 +51,34 @@ async fn an_endless_stream_is_ended_when_the_drain_time_is_over() {
     assert_eq!(crs.ended().await.code(), Some(0));
     place.books("main", 1).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn chat_clients_of_openai_accounts_are_told_in_their_dialect() {
+    for kind in ["openai", "responses"] {
+        let limit = json!({ "main": { "concurrencyLimit": "5" } });
+        let seed = json!({ "keys": limit, "accounts": { "o": { "type": kind } } });
+        let place = Place::seeded(seed).await;
+        let begun = r#"data: {"type":"response.output_text.delta","delta":"a"}"#;
+        let sent = format!("{begun}\n\n{}", &begun[..30]);
+        let vendor = Vendor::start(sent.into(), None).await;
+        let env =
+            [("UPSTREAM_HOST_MAP", vendor.host_map.as_str()), ("CRS_DRAIN_TIMEOUT_SECONDS", "1")];
+        let home = Home::new(&place, place.redis_addr().port(), &env);
+        let mut crs = home.start().await;
+        let path = "/openai/v1/chat/completions";
+        let request = json!({ "path": path, "stream": true, "body": { "model": "gpt-5" } });
+        let (answer, ()) = tokio::join!(crs.send(&place, request), async {
+            until("the stream", async || place.slots("main").await == 1).await;
+            crs.terminate();
+        });
+        assert_eq!((answer.status, answer.ended), (200, "complete"));
+        let body = String::from_utf8_lossy(&answer.body);
+        let events: Vec<&str> = body.split_terminator("\n\n").collect();
+        let [first, .., told, done] = events.as_slice() else { panic!("{body}") };
+        assert!(first.contains(r#""content":"a""#), "{body}");
+        let error = r#"data: {"error":{"message":"The service is restarting, please retry""#;
+        assert!(told.starts_with(error), "{body}");
+        assert_eq!(*done, "data: [DONE]");
+        assert_eq!(crs.ended().await.code(), Some(0));
+    }
+}

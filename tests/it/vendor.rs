@@ -44,7 +44,9 @@ impl Vendor {
                 }
             }
         });
-        Self { host_map: format!("api.anthropic.com=http://127.0.0.1:{port}"), gate }
+        let hosts = ["api.anthropic.com", "chatgpt.com", "responses.example.test"];
+        let host_map = hosts.map(|host| format!("{host}=http://127.0.0.1:{port}")).join(",");
+        Self { host_map, gate }
     }
 
     /// Lets all answers go on.

@@ -26,7 +26,7 @@ pub use instructions::{Instructions, Source};
 pub(super) use plain::UNNAMED_MODEL;
 pub use shape::{Shape, ShapedStream};
 pub(super) use shape::{Shaped, whole};
-pub(super) use stream::{RESTARTING, Watched};
+pub(super) use stream::Watched;
 
 use super::{Call, Relay, Reply, RequestBody};
 use crate::{

@@ -5,6 +5,9 @@ use bytes::Bytes;
 use super::ResponsesAsk;
 use crate::{relay::pump::Tap, wire::json::Doc};
 
+/// Told to clients whose streams end with the service.
+const RESTARTING: &str = "event: error\ndata: {\"type\":\"error\",\"code\":\"server_error\",\"message\":\"The service is restarting, please retry\",\"param\":null}\n\n";
+
 /// Statuses from here on are shown as the vendor words them.
 const ERRORS: u16 = 400;
 
@@ -43,9 +46,13 @@ impl<T: Tap> Shaped<T> {
         self.shape.as_mut().and_then(|shape| shape.finish())
     }
 
-    /// Whether the client speaks another dialect.
-    pub(in crate::relay) fn is_shaped(&self) -> bool {
-        self.shape.is_some()
+    /// What the client still gets when the service ends before the stream.
+    pub(in crate::relay) fn restarting(&mut self) -> Bytes {
+        let Some(shape) = &mut self.shape else { return Bytes::from_static(RESTARTING.as_bytes()) };
+        // Whatever line was under way has ended.
+        let told = shape.chunk(format!("\n\n{RESTARTING}").into());
+        let parts = [told, shape.finish()];
+        parts.into_iter().flatten().collect::<Vec<_>>().concat().into()
     }
 }
 

@@ -25,9 +25,6 @@ use crate::{
 /// Most bytes that are read on for a client that has left.
 pub(super) const AFTER_CLIENT_BYTES: usize = 64 << 20;
 
-/// Told to clients whose streams end with the service.
-pub(in crate::relay) const RESTARTING: &str = "event: error\ndata: {\"type\":\"error\",\"code\":\"server_error\",\"message\":\"The service is restarting, please retry\",\"param\":null}\n\n";
-
 impl Relay {
     /// Hands a stream on, whatever its status; its usage is booked before the client sees the end.
     pub(super) async fn codex_events(
@@ -62,10 +59,8 @@ impl Relay {
         self.tasks.spawn(async move {
             let end = call.while_connected(pump.run(&mut tap)).await;
             let left = match &end {
-                End::Shutdown if !tap.is_shaped() => {
-                    Some(Bytes::from_static(RESTARTING.as_bytes()))
-                }
-                End::Shutdown | End::Cut(_) => tap.broken_off(),
+                End::Shutdown => Some(tap.restarting()),
+                End::Cut(_) => tap.broken_off(),
                 End::Complete | End::ClientGone => None,
             };
             if let Some(left) = left {

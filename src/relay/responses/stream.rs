@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::{Relay, Seated};
@@ -10,7 +9,7 @@ use crate::{
     accounts::ResponsesLimit,
     relay::{
         Call, Reply, ReplyBody,
-        openai::{RESTARTING, Shaped, Watched},
+        openai::{Shaped, Watched},
         pump::{CLIENT_QUEUE, End, Pump},
     },
     upstream::UpstreamResponse,
@@ -43,10 +42,8 @@ impl Relay {
         self.tasks.spawn(async move {
             let end = call.while_connected(pump.run(&mut tap)).await;
             let left = match &end {
-                End::Shutdown if !tap.is_shaped() => {
-                    Some(Bytes::from_static(RESTARTING.as_bytes()))
-                }
-                End::Shutdown | End::Cut(_) => tap.broken_off(),
+                End::Shutdown => Some(tap.restarting()),
+                End::Cut(_) => tap.broken_off(),
                 End::Complete | End::ClientGone => None,
             };
             if let Some(left) = left {
