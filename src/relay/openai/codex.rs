@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use futures_util::{StreamExt, stream::BoxStream};
+use futures_util::{StreamExt, stream, stream::BoxStream};
 
 use super::{Asked, Relay, thrown};
 use crate::{
@@ -46,13 +46,13 @@ impl Relay {
     ) -> Reply {
         let compact = asked.ask.is_compact();
         let root = call.incoming.body.root();
-        let stream = root.get("stream").is_none_or(|stream| stream.kind() != Kind::False);
+        let events = root.get("stream").is_none_or(|stream| stream.kind() != Kind::False);
         // A chat client that does not say hears JSON where the backend answers JSON (MIGRATION 62).
-        let hears_json = stream && asked.ask.is_unified() && root.get_truthy("stream").is_none();
+        let hears_json = events && asked.ask.is_unified() && root.get_truthy("stream").is_none();
         let body = adapt::for_codex(&call.incoming.body, compact);
         let built = codex::build(
             &self.codex_account(&ready),
-            &codex::Call { body: &body, headers: &call.incoming.headers, compact, stream },
+            &codex::Call { body: &body, headers: &call.incoming.headers, compact, stream: events },
         );
         if call.config.detail_capture
             && let Ok(shown) = RequestBody::parse(body)
@@ -61,12 +61,19 @@ impl Relay {
         } else {
             call.forget_body();
         }
-        let mut seated = Seated { chosen, ready, asked, genuine, stream };
+        let mut seated = Seated { chosen, ready, asked, genuine, stream: events };
         let answered = self.to_codex(&call, &seated.ready, built).await;
-        let response = match answered {
+        let mut response = match answered {
             Ok(response) => response,
             Err(error) => return broken(&self.named(error)),
         };
+        if !events {
+            // A plain answer counts once it is complete.
+            match self.whole(&call, response.body).await {
+                Ok(body) => response.body = stream::iter([Ok(body)]).boxed(),
+                Err(error) => return broken(&error),
+            }
+        }
         let entry = seated.chosen.entry();
         self.accounts.openai_usage(entry, &response.headers).await;
         if hears_json && response.status < 400 && is_json(&response.headers) {
