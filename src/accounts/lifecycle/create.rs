@@ -48,7 +48,7 @@ impl AccountAdmin {
         match kind {
             Kind::Official => {
                 let record = claude::record(&made, body)?;
-                self.store_new(kind, &id, pairs(&record)).await?;
+                self.store_new(kind, &id, pairs(&record), is_shared(&record)).await?;
                 self.first_profile(&id, &record, body).await;
                 self.join(&id, Grouping::of_new(body, true), platform_of(&record)).await?;
                 Ok(claude::shown(&record, body))
@@ -56,7 +56,7 @@ impl AccountAdmin {
             Kind::Console | Kind::Ccr => {
                 let flavour = if kind == Kind::Ccr { Flavour::Ccr } else { Flavour::Console };
                 let record = console::record(&made, body, flavour);
-                self.store_new(kind, &id, pairs(&record)).await?;
+                self.store_new(kind, &id, pairs(&record), is_shared(&record)).await?;
                 // The legacy service does not say which platform a new CCR account is of, so that it
                 // fits no group.
                 let platform = if kind == Kind::Ccr { "" } else { "claude" };
@@ -82,11 +82,10 @@ impl AccountAdmin {
         kind: Kind,
         id: &str,
         record: impl IntoIterator<Item = (&'a str, &'a str)>,
+        shared: bool,
     ) -> Result<(), Failure> {
         let mut hset = Cmd::new("HSET").arg(kind.record_key(id));
-        let mut shared = false;
         for (field, value) in record {
-            shared |= field == "accountType" && value == "shared";
             hset = hset.arg(field).arg(value);
         }
         let mut batch = Batch::atomic();
@@ -114,6 +113,10 @@ impl AccountAdmin {
             tracing::warn!(account = id, error, "profile could not be fetched");
         }
     }
+}
+
+fn is_shared(record: &Record) -> bool {
+    record.iter().any(|field| *field == ("accountType", "shared".to_owned()))
 }
 
 fn pairs(record: &Record) -> impl Iterator<Item = (&str, &str)> {

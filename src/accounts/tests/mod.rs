@@ -4,3 +4,4 @@ mod recorded;
 mod recover;
 mod refresh;
 mod slots;
+mod trials;

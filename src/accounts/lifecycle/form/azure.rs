@@ -9,7 +9,9 @@ use compat::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{Body, Made, Named, checks::flag, openai::unsaid, seal, sent_proxy, stored_values};
+use super::{
+    Body, Made, Named, checks::flag, openai::unsaid, seal_text, sent_proxy, stored_values,
+};
 use crate::domain::{Declined, Failure};
 
 /// Version of the API that is asked for when none is named.
@@ -66,7 +68,10 @@ pub(in super::super) fn refused() -> Declined {
 }
 
 /// The record of a checked body, and what the admin API shows of it.
-pub(in super::super) fn record(made: &Made<'_>, body: &Body) -> (Named, Value) {
+///
+/// # Errors
+/// A key that is no text, in the words of JavaScript.
+pub(in super::super) fn record(made: &Made<'_>, body: &Body) -> Result<(Named, Value), Failure> {
     let or = |name: &str, otherwise: Value| js::or(body.get(name)).map_or(otherwise, js::parsed);
     let on = |name: &str| (body.get(name) != Some(&Value::Bool(false))).to_string();
     let now = iso(made.now_ms);
@@ -98,18 +103,19 @@ pub(in super::super) fn record(made: &Made<'_>, body: &Body) -> (Named, Value) {
         .flatten()
         .map(|(name, value)| (name.clone(), js::field(Some(value))))
         .collect();
-    record.push(("apiKey".into(), seal(made.vault, Service::AzureOpenAi, body.get("apiKey"))));
-    (record, shown)
+    let key = seal_text(made.vault, Service::AzureOpenAi, body.get("apiKey"))?;
+    record.push(("apiKey".to_owned(), key));
+    Ok((record, shown))
 }
 
 /// The change that a body makes.
 ///
 /// # Errors
-/// None at present.
+/// A key that is no text, in the words of JavaScript.
 pub(in super::super) fn patch(made: &Made<'_>, values: &Body) -> Result<Patch, Failure> {
     let patch = stored_values(values, |name, value| {
         Ok(match (name, js::or(Some(value))) {
-            ("apiKey", Some(key)) => seal(made.vault, Service::AzureOpenAi, Some(key)),
+            ("apiKey", Some(key)) => seal_text(made.vault, Service::AzureOpenAi, Some(key))?,
             ("proxy", Some(proxy)) => sent_proxy(proxy),
             ("supportedModels", Some(models)) => model_text(models),
             ("disableAutoProtection", _) => flag(Some(value)).to_string(),

@@ -118,8 +118,12 @@ impl Grouping {
 }
 
 fn listed(body: &Body) -> Option<Vec<String>> {
-    let ids = body.get("groupIds")?.as_array()?;
-    Some(ids.iter().map(js::text).collect())
+    match body.get("groupIds")? {
+        Value::Array(ids) => Some(ids.iter().map(js::text).collect()),
+        // A text is gone through letter by letter.
+        Value::String(text) => Some(text.chars().map(String::from).collect()),
+        _ => None,
+    }
 }
 
 /// Checks that an account of type group names one: `groupIds` counts where the kind knows several.

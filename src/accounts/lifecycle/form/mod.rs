@@ -47,6 +47,22 @@ fn seal(vault: &Vault, service: Service, value: Option<&Value>) -> String {
     vault.encrypt(service, &js::or(value).map(js::text).unwrap_or_default())
 }
 
+/// The same for kinds of which the legacy service takes nothing but text for a secret.
+fn seal_text(vault: &Vault, service: Service, value: Option<&Value>) -> Result<String, Failure> {
+    let received = match js::or(value) {
+        None => return Ok(String::new()),
+        Some(Value::String(text)) => return Ok(vault.encrypt(service, text)),
+        Some(Value::Array(_)) => "an instance of Array".to_owned(),
+        Some(Value::Object(_)) => "an instance of Object".to_owned(),
+        Some(Value::Bool(flag)) => format!("type boolean ({flag})"),
+        Some(other) => format!("type number ({})", js::text(other)),
+    };
+    Err(Failure::fault(format!(
+        "The \"data\" argument must be of type string or an instance of Buffer, TypedArray, or DataView. \
+         Received {received}"
+    )))
+}
+
 /// A proxy as it is stored.
 fn proxy(value: Option<&Value>) -> String {
     js::or(value).map(js::stringify).unwrap_or_default()

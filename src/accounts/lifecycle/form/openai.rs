@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Body, Made, Named,
     checks::{account_type, flag, grouped},
-    no_member, seal, sent_proxy, stored_values,
+    no_member, seal_text, sent_proxy, stored_values,
 };
 use crate::domain::{Declined, Failure};
 
@@ -73,6 +73,7 @@ pub(in super::super) fn record(made: &Made<'_>, body: &Body) -> Result<(Named, V
     let (id_token, access, refresh) =
         (sealed("idToken")?, sealed("accessToken")?, sealed("refreshToken")?);
     let told = |name: &str| js::or(body.get("accountInfo")).and_then(|info| js::or(info.get(name)));
+    let email = email(made.vault, told("email"))?;
     let end = match js::or(tokens.get("expires_in")) {
         Some(seconds) => after(made.now_ms, seconds)?,
         None => iso(made.now_ms + YEAR_MS),
@@ -115,7 +116,7 @@ pub(in super::super) fn record(made: &Made<'_>, body: &Body) -> Result<(Named, V
         ("accessToken".into(), access),
         ("refreshToken".into(), refresh),
         ("openaiOauth".into(), made.vault.encrypt(Service::OpenAi, &js::stringify(&tokens))),
-        ("email".into(), email(made.vault, told("email"))),
+        ("email".into(), email),
     ]);
     Ok((record, shown))
 }
@@ -140,10 +141,10 @@ fn sealed_token(vault: &Vault, tokens: &Value, name: &str) -> Result<String, Fai
 }
 
 /// An address as it is stored; one that looks like a ciphertext is stored as it is.
-fn email(vault: &Vault, sent: Option<&Value>) -> String {
+fn email(vault: &Vault, sent: Option<&Value>) -> Result<String, Failure> {
     match sent {
-        Some(Value::String(text)) if text.chars().nth(IV_LENGTH) == Some(':') => text.clone(),
-        sent => seal(vault, Service::OpenAi, sent),
+        Some(Value::String(text)) if text.chars().nth(IV_LENGTH) == Some(':') => Ok(text.clone()),
+        sent => seal_text(vault, Service::OpenAi, sent),
     }
 }
 
@@ -222,18 +223,18 @@ pub(in super::super) fn values(
 /// # Errors
 /// A refresh token that is no text, in the words of JavaScript.
 pub(in super::super) fn patch(made: &Made<'_>, values: &Body) -> Result<Patch, Failure> {
-    let sealed = |value: &Value| seal(made.vault, Service::OpenAi, Some(value));
+    let sealed = |value: &Value| seal_text(made.vault, Service::OpenAi, Some(value));
     let patch = stored_values(values, |name, value| {
         Ok(match (name, js::or(Some(value))) {
             ("openaiOauth", Some(Value::String(text))) => made.vault.encrypt(Service::OpenAi, text),
             ("openaiOauth", Some(tokens)) => {
                 made.vault.encrypt(Service::OpenAi, &js::stringify(tokens))
             }
-            ("idToken" | "accessToken" | "email", Some(value)) => sealed(value),
+            ("idToken" | "accessToken" | "email", Some(value)) => sealed(value)?,
             ("refreshToken", Some(Value::String(text))) if js::trim(text).is_empty() => {
                 text.clone()
             }
-            ("refreshToken", Some(value @ Value::String(_))) => sealed(value),
+            ("refreshToken", Some(value @ Value::String(_))) => sealed(value)?,
             ("refreshToken", Some(_)) => {
                 return Err(Failure::fault("updates.refreshToken.trim is not a function"));
             }

@@ -4,7 +4,7 @@
 use compat::{clock::iso, crypto::Service, js, pool::Patch};
 use serde_json::{Value, json};
 
-use super::{Body, Made, Named, checks::grouped, proxy, seal, stored_values, to_text};
+use super::{Body, Made, Named, checks::grouped, proxy, seal_text, stored_values, to_text};
 use crate::domain::{Declined, Failure};
 
 const ENDPOINTS: [&str; 2] = ["responses", "auto"];
@@ -34,7 +34,7 @@ pub(in super::super) fn record(made: &Made<'_>, body: &Body) -> Result<(Named, V
     let endpoint = sent("providerEndpoint", "responses".into());
     known_endpoint(&endpoint)?;
     let base = base_of(body.get("baseApi"), "baseApi")?;
-    let key = seal(made.vault, Service::OpenAiResponses, body.get("apiKey"));
+    let key = seal_text(made.vault, Service::OpenAiResponses, body.get("apiKey"))?;
     let shown = json!({
         "id": made.id,
         "platform": "openai-responses",
@@ -137,7 +137,7 @@ pub(in super::super) fn patch(made: &Made<'_>, values: &Body) -> Result<Patch, F
     }
     stored_values(values, |name, value| {
         Ok(match (name, js::or(Some(value))) {
-            ("apiKey", Some(key)) => seal(made.vault, Service::OpenAiResponses, Some(key)),
+            ("apiKey", Some(key)) => seal_text(made.vault, Service::OpenAiResponses, Some(key))?,
             ("baseApi", Some(_)) => base.clone().unwrap_or_default(),
             ("proxy", own) => proxy(own),
             ("disableAutoProtection", _) => to_text(Some(value))?,

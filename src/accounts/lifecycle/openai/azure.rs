@@ -35,8 +35,8 @@ impl AccountAdmin {
         form_of::check_new(body)?;
         self.try_azure_key(body).await?;
         let id = uuid::Uuid::new_v4().to_string();
-        let (record, shown) = form_of::record(&self.made(&id, "", self.now_ms()), body);
-        self.store_new(KIND, &id, pairs(&record)).await?;
+        let (record, shown) = form_of::record(&self.made(&id, "", self.now_ms()), body)?;
+        self.store_new(KIND, &id, pairs(&record), shown["accountType"] == "shared").await?;
         self.join(&id, Grouping::of_new(body, true), GROUPS).await?;
         let message = "Azure OpenAI account created successfully";
         Ok(json!({ "success": true, "data": shown, "message": message }))

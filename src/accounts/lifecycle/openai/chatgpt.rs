@@ -28,7 +28,7 @@ impl AccountAdmin {
     async fn make_chatgpt(&self, body: &Body) -> Result<Value, Failure> {
         let id = uuid::Uuid::new_v4().to_string();
         let (record, shown) = form_of::record(&self.made(&id, "", self.now_ms()), body)?;
-        self.store_new(KIND, &id, pairs(&record)).await?;
+        self.store_new(KIND, &id, pairs(&record), shown["accountType"] == "shared").await?;
         let sent = |name: &str| compat::js::truthy(body.get(name));
         let (now, must) = (sent("needsImmediateRefresh"), sent("requireRefreshSuccess"));
         if now && must {

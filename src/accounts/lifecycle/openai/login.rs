@@ -185,8 +185,7 @@ fn logged_in(answer: &Value) -> Result<Value, Failure> {
         }
     }
     let organizations = auth("organizations").cloned().unwrap_or_else(|| json!([]));
-    let listed = organizations.as_array().map(Vec::as_slice).unwrap_or_default();
-    let usual = listed.iter().find(|own| js::truthy(own.get("is_default"))).or(listed.first());
+    let usual = usual(&organizations)?;
     let of_usual = |name: &str| usual.and_then(|own| js::or(own.get(name)));
     let or_empty = |value: Option<&Value>| value.cloned().unwrap_or_else(|| "".into());
     let user = auth("chatgpt_user_id").or(auth("user_id"));
@@ -203,6 +202,23 @@ fn logged_in(answer: &Value) -> Result<Value, Failure> {
         "organizations": organizations,
     });
     Ok(json!({ "tokens": tokens, "accountInfo": info }))
+}
+
+/// The organisation that is used when none is named: the one that says so, else the first.
+fn usual(organizations: &Value) -> Result<Option<&Value>, Failure> {
+    let Some(listed) = organizations.as_array() else {
+        return Err(Failure::fault("organizations.find is not a function"));
+    };
+    for own in listed {
+        if own.is_null() {
+            let text = "Cannot read properties of null (reading 'is_default')";
+            return Err(Failure::fault(text));
+        }
+        if js::truthy(own.get("is_default")) {
+            return Ok(Some(own));
+        }
+    }
+    Ok(listed.first())
 }
 
 fn missing(of: &str) -> Failure {

@@ -48,10 +48,8 @@ fn pairs(record: &Named) -> impl Iterator<Item = (&str, &str)> {
 /// A changed type moves an account into or out of the shared set.
 fn shared_commands(kind: Kind, id: &str, values: &Body, before: &Fields) -> Vec<Cmd> {
     let was = before.get("accountType").map_or("", String::as_str);
-    let new = js::or(values.get("accountType")).map(js::text);
-    let (Some(new), Some(set)) = (new.filter(|new| new != was), shared_set(kind)) else {
-        return Vec::new();
-    };
+    let new = js::or(values.get("accountType")).filter(|new| new.as_str() != Some(was));
+    let (Some(new), Some(set)) = (new, shared_set(kind)) else { return Vec::new() };
     let name = if new == "shared" { "SADD" } else { "SREM" };
     vec![Cmd::new(name).arg(set).arg(id)]
 }

@@ -26,7 +26,7 @@ impl AccountAdmin {
         let (id, now_ms) = (uuid::Uuid::new_v4().to_string(), self.now_ms());
         let today = self.0.calendar.date(now_ms);
         let (record, shown) = form_of::record(&self.made(&id, &today, now_ms), body)?;
-        self.store_new(KIND, &id, pairs(&record)).await?;
+        self.store_new(KIND, &id, pairs(&record), shown["accountType"] == "shared").await?;
         self.join(&id, Grouping::of_new(body, true), GROUPS).await?;
         Ok(json!({ "success": true, "data": shown }))
     }
