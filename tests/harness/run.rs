@@ -15,6 +15,7 @@ use super::{
     aws,
     client::{self, Answer},
     http::Head,
+    instructions,
     normal::{Normal, Rules},
     openai::{AZURE_SALT, OPENAI_SALT, OPENAI_SECRETS, RESPONSES_SALT},
     operate::{self, Kept},
@@ -231,8 +232,10 @@ fn body_value(head: &Head, body: &[u8]) -> Value {
     {
         return json!({ "json": value });
     }
+    let hidden = instructions::hidden(text);
+    let text = hidden.as_deref().unwrap_or(text);
     if text.len() > 4_000 {
-        let digest = hex::encode(sha1::Sha1::digest(body));
+        let digest = hex::encode(sha1::Sha1::digest(text));
         return json!({ "length": text.len(), "sha1": digest, "type": head.get("content-type") });
     }
     json!({ "text": text })
