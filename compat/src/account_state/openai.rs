@@ -59,9 +59,10 @@ pub fn lift_limit(entry: &Entry, now_ms: i64) -> Patch {
     if entry.status() == "unauthorized" { patch } else { patch.set("schedulable", "true") }
 }
 
-/// Limits the account for so many seconds, an hour when the vendor named none.
+/// Limits the account for so many seconds, an hour when the vendor named none that make a date.
 pub fn limited(resets_in_s: Option<f64>, now_ms: i64) -> Patch {
-    let seconds = resets_in_s.filter(|seconds| *seconds > 0.0).unwrap_or(3600.0);
+    let named = dated(resets_in_s, now_ms).filter(|seconds| *seconds > 0.0);
+    let seconds = named.unwrap_or(3600.0);
     let now = iso(now_ms);
     Patch::new()
         .set("rateLimitStatus", "limited")
@@ -71,9 +72,9 @@ pub fn limited(resets_in_s: Option<f64>, now_ms: i64) -> Patch {
         .set("updatedAt", now)
 }
 
-/// What operators read of a limit; `None` or 0 seconds: the vendor named no end.
+/// What operators read of a limit; `None`: the vendor named no end.
 pub fn limited_reason(resets_in_s: Option<f64>) -> String {
-    match resets_in_s.filter(|seconds| *seconds != 0.0) {
+    match resets_in_s {
         Some(seconds) => {
             // Adding 0 takes the sign off a zero.
             let minutes = number::js((seconds / 60.0).ceil() + 0.0);
@@ -128,6 +129,12 @@ pub(super) fn past(end: &str, now_ms: i64) -> bool {
     !end.is_empty() && js::date_ms(end).is_some_and(|end| end <= now_ms)
 }
 
+/// Seconds from now that lead to a date; the legacy service fails over others.
+pub(super) fn dated(seconds: Option<f64>, now_ms: i64) -> Option<f64> {
+    const LAST_MS: i64 = 8_640_000_000_000_000;
+    seconds.filter(|seconds| !seconds.is_nan() && after(now_ms, *seconds).abs() <= LAST_MS)
+}
+
 #[expect(clippy::cast_possible_truncation, reason = "saturates; whole milliseconds")]
 pub(super) fn after(now_ms: i64, seconds: f64) -> i64 {
     now_ms.saturating_add((seconds * 1000.0) as i64)
@@ -174,7 +181,7 @@ mod tests {
             end.map(|(_, text)| text.to_owned()).unwrap()
         };
         assert_eq!(end(Some(90.5)), "2026-07-23T16:01:30.500Z");
-        for unusable in [None, Some(-5.0), Some(f64::NAN)] {
+        for unusable in [None, Some(-5.0), Some(f64::NAN), Some(1e15), Some(f64::INFINITY)] {
             assert_eq!(end(unusable), "2026-07-23T17:00:00.000Z");
         }
         assert!(limited_reason(Some(61.0)).ends_with("Reset in 2 minutes"));

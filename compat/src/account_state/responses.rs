@@ -2,7 +2,7 @@
 
 use super::{
     Moment, Phase, minutes,
-    openai::{after, past},
+    openai::{after, dated, past},
     quota_text,
 };
 use crate::{
@@ -72,7 +72,7 @@ pub fn lift_status() -> Patch {
 /// Limits the account. The stored minutes are overwritten; the end is the vendor's, or in an hour whatever
 /// the minutes say (legacy quirk).
 pub fn limited(entry: &Entry, resets_in_s: Option<f64>, now_ms: i64) -> Patch {
-    let told = resets_in_s.filter(|seconds| *seconds != 0.0 && !seconds.is_nan());
+    let told = dated(resets_in_s, now_ms);
     #[expect(clippy::cast_possible_truncation, reason = "saturates; minutes")]
     let minutes = told.map(|seconds| (seconds / 60.0).ceil() as i64).filter(|told| *told != 0);
     let minutes = minutes.unwrap_or_else(|| limit_minutes(entry));
@@ -194,6 +194,12 @@ mod tests {
         let own = limited(&entry, None, NOW_MS);
         assert_eq!(set(&own, "rateLimitDuration"), Some("5"));
         assert_eq!(set(&own, "rateLimitResetAt"), Some("2026-07-23T17:00:00.000Z"));
+        for undated in [f64::NAN, 1e15] {
+            assert_eq!(limited(&entry, Some(undated), NOW_MS), own);
+        }
+        let at_once = limited(&entry, Some(0.0), NOW_MS);
+        assert_eq!(set(&at_once, "rateLimitDuration"), Some("5"));
+        assert_eq!(set(&at_once, "rateLimitResetAt"), Some("2026-07-23T16:00:00.000Z"));
     }
 
     #[test]
