@@ -31,7 +31,7 @@ impl Refused {
 pub fn limit(refused: Refused) -> (Option<f64>, Bytes) {
     let error = match refused {
         Refused::Plain(doc) => doc,
-        Refused::Stream(text) => Doc::parse_deep(text).unwrap_or_default(),
+        Refused::Stream(text) => data::of_written(text).unwrap_or_default(),
         Refused::Broken => Doc::default(),
     };
     let root = error.root();
@@ -51,7 +51,7 @@ pub fn limit(refused: Refused) -> (Option<f64>, Bytes) {
 pub fn unauthorized(status: u16, refused: Refused) -> (String, Bytes) {
     let error = match refused {
         Refused::Plain(doc) => doc,
-        Refused::Stream(text) => Doc::parse_deep(text.clone()).unwrap_or_else(|_| {
+        Refused::Stream(text) => data::of_written(text.clone()).unwrap_or_else(|| {
             let text = String::from_utf8_lossy(&text);
             data::message(if text.is_empty() { "Unauthorized" } else { &text })
         }),

@@ -8,6 +8,7 @@ mod reply;
 #[cfg(test)]
 mod tests;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use thiserror::Error;
 use url::Url;
@@ -18,7 +19,7 @@ use super::{BuiltRequest, LIBRARY_AGENT};
 use crate::domain::{HeaderList, Secret};
 
 /// Headers of a client that no provider sees: the connection's own, credentials, and where it came from.
-const KEPT_BACK: [&str; 34] = [
+const KEPT_BACK: [&str; 29] = [
     "host",
     "content-length",
     "authorization",
@@ -49,11 +50,6 @@ const KEPT_BACK: [&str; 34] = [
     "cookie",
     "transfer-encoding",
     "content-encoding",
-    "keep-alive",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
     "expect",
 ];
 
@@ -81,17 +77,24 @@ pub struct Call<'a> {
     pub path: &'a str,
 }
 
-/// The account's address is no URL; the text is what the legacy HTTP library says.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-#[error("Invalid URL")]
-pub struct NoUrl;
+/// The account's address cannot be asked; the texts are what the legacy HTTP library says.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum NoUrl {
+    /// It is no URL.
+    #[error("Invalid URL")]
+    Invalid,
+    /// It is one of another kind.
+    #[error("Unsupported protocol {0}:")]
+    Protocol(String),
+}
 
 /// Builds the provider's request.
 ///
 /// # Errors
 /// When the account's address is no URL.
 pub fn build(account: &Account<'_>, call: &Call<'_>) -> Result<BuiltRequest, NoUrl> {
-    let url = url(account.base, call.path)?;
+    let mut url = url(account.base, call.path)?;
+    let login = login(&mut url);
     let mut headers: HeaderList =
         [("Accept", "application/json, text/plain, */*"), ("Content-Type", "application/json")]
             .into_iter()
@@ -100,7 +103,9 @@ pub fn build(account: &Account<'_>, call: &Call<'_>) -> Result<BuiltRequest, NoU
     for (name, value) in call.headers.iter().filter(|(name, _)| !kept_back(name)) {
         headers.set(name, value);
     }
-    headers.set("Authorization", format!("Bearer {}", account.key.expose()));
+    if login.is_none() {
+        headers.set("Authorization", format!("Bearer {}", account.key.expose()));
+    }
     headers.set("Content-Type", "application/json");
     if !account.agent.is_empty() {
         headers.set("User-Agent", account.agent);
@@ -113,15 +118,32 @@ pub fn build(account: &Account<'_>, call: &Call<'_>) -> Result<BuiltRequest, NoU
     }
     let host = url.host_str().unwrap_or_default();
     headers.push("Host", url.port().map_or(host.to_owned(), |port| format!("{host}:{port}")));
+    if let Some(login) = login {
+        headers.push("Authorization", login);
+    }
     headers.push("Connection", if account.keep_alive { "keep-alive" } else { "close" });
     Ok(BuiltRequest { url: url.into(), headers, body: call.body.clone() })
+}
+
+/// Takes a login out of an address: the legacy HTTP library presents it in place of the account's key.
+fn login(url: &mut Url) -> Option<String> {
+    if url.username().is_empty() {
+        return None;
+    }
+    let login = format!("{}:{}", url.username(), url.password().unwrap_or_default());
+    // Fails only for addresses that cannot have a login.
+    let _ = url.set_username("").and_then(|()| url.set_password(None));
+    Some(format!("Basic {}", STANDARD.encode(login)))
 }
 
 /// The provider's address; a version that both parts name is named once.
 fn url(base: &str, path: &str) -> Result<Url, NoUrl> {
     let doubled = base.ends_with("/v1") && path.starts_with("/v1/");
     let path = if doubled { path.get(3..).unwrap_or_default() } else { path };
-    let mut url = Url::parse(&format!("{base}{path}")).ok().filter(Url::has_host).ok_or(NoUrl)?;
+    let mut url = Url::parse(&format!("{base}{path}")).map_err(|_| NoUrl::Invalid)?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(NoUrl::Protocol(url.scheme().to_owned()));
+    }
     url.set_fragment(None);
     Ok(url)
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde_json::json;
 
 use crate::wire::{
+    body_rules::in_words,
     json::{Doc, Kind, Value, stringify},
     openai::{data, events::resets_in},
     text::js_trim,
@@ -32,11 +33,11 @@ pub fn limit(body: Bytes) -> (Option<f64>, Bytes) {
 /// A limit told in an answer to a call that wanted events.
 pub fn limit_of_stream(body: &[u8]) -> (Option<f64>, Bytes) {
     let text = String::from_utf8_lossy(body);
-    let in_event = || data_lines(&text).find_map(|line| parsed(line).ok());
+    let in_event = || data_lines(&text).find_map(parsed);
     let event = if text.contains(DATA) { in_event() } else { None };
     // What is told there as nothing counts as not told.
     let event = event.filter(|event| event.root().truthy());
-    told(event.or_else(|| parsed(&text).ok()))
+    told(event.or_else(|| parsed(&text)))
 }
 
 fn told(error: Option<Doc>) -> (Option<f64>, Bytes) {
@@ -60,7 +61,7 @@ fn told(error: Option<Doc>) -> (Option<f64>, Bytes) {
 /// `resets_in`: the number that the text begins with.
 fn resets_in_words(error: Value<'_>) -> Option<f64> {
     let told = error.get_truthy("resets_in")?;
-    let text = told.to_js_text();
+    let text = in_words(told);
     let text = js_trim(&text);
     let sign = text.strip_prefix(['+', '-']).map_or(0, |_| 1);
     let digits = text.bytes().skip(sign).take_while(u8::is_ascii_digit).count();
@@ -72,12 +73,9 @@ fn resets_in_words(error: Value<'_>) -> Option<f64> {
 /// text.
 pub fn error_of_stream(body: &[u8]) -> Doc {
     let text = String::from_utf8_lossy(body);
-    let found = if text.contains(DATA) {
-        data_lines(&text).next().map(parsed).unwrap_or_else(|| parsed(""))
-    } else {
-        parsed(&text)
-    };
-    found.unwrap_or_else(|_| data::message(if text.is_empty() { "Unknown error" } else { &text }))
+    let found =
+        if text.contains(DATA) { data_lines(&text).next().and_then(parsed) } else { parsed(&text) };
+    found.unwrap_or_else(|| data::message(if text.is_empty() { "Unknown error" } else { &text }))
 }
 
 /// What a client is told of a 401.
@@ -101,6 +99,6 @@ fn data_lines(text: &str) -> impl Iterator<Item = &str> {
     data.filter(|data| !data.is_empty() && *data != "[DONE]")
 }
 
-fn parsed(text: &str) -> Result<Doc, crate::wire::json::JsonError> {
-    Doc::parse_deep(Bytes::copy_from_slice(text.as_bytes()))
+fn parsed(text: &str) -> Option<Doc> {
+    data::of_written(Bytes::copy_from_slice(text.as_bytes()))
 }

@@ -61,10 +61,25 @@ fn the_accounts_user_agent_wins_over_the_clients() {
 #[case("https://p.example/v1", Some("https://p.example/v1/responses"))]
 #[case("https://p.example", Some("https://p.example/v1/responses"))]
 #[case("https://p.example/v1/", Some("https://p.example/v1//v1/responses"))]
+#[case("https://u:p@p.example", Some("https://p.example/v1/responses"))]
 #[case("", None)]
 #[case("p.example", None)]
+#[case("localhost:3000", None)]
 fn addresses(#[case] base: &str, #[case] want: Option<&str>) {
     assert_eq!(built(base, "", &[]).ok().map(|built| built.url).as_deref(), want);
+}
+
+#[test]
+fn addresses_that_cannot_be_asked_are_told_apart() {
+    let said = |base: &str| built(base, "", &[]).unwrap_err().to_string();
+    assert_eq!(said("p.example"), "Invalid URL");
+    assert_eq!(said("localhost:3000"), "Unsupported protocol localhost:");
+}
+
+#[test]
+fn a_login_in_an_address_takes_the_keys_place() {
+    let built = built("https://u:p@p.example", "", &[]).unwrap();
+    assert_eq!(built.headers.get("authorization"), Some("Basic dTpw"));
 }
 
 const OWN: &str = r#"{"error":{"message":"Rate limit exceeded","type":"rate_limit_error","code":"rate_limit_exceeded","resets_in_seconds":null}}"#;

@@ -15,9 +15,15 @@ use crate::{
     },
     relay::{Call, Reply, ReplyBody, RequestBody, choose::Chosen, official::sent, plain::read_all},
     upstream::{SendError, SendErrorKind, UpstreamRequest, UpstreamResponse},
-    wire::{anthropic::sanitize::SafeError, json::Kind, openai::adapt},
+    wire::{
+        anthropic::sanitize::SafeError,
+        json::Kind,
+        openai::{adapt, events::is_no_moment},
+    },
 };
 
+/// What the legacy service's runtime says of a moment that it cannot write down.
+pub(in crate::relay) const NO_MOMENT: &str = "Invalid time value";
 /// How long an error is read when events were wanted.
 const ERROR_PATIENCE: Duration = Duration::from_secs(5);
 /// Headers of an answer that clients get.
@@ -154,6 +160,9 @@ impl Relay {
             Err(error) => return broken(&error),
         };
         let (resets_in_s, error) = codex::limit(refused);
+        if resets_in_s.is_some_and(|s| s > 0.0 && is_no_moment(self.clock.now_ms(), s)) {
+            return thrown(SafeError::of_message(NO_MOMENT));
+        }
         let session = seated.asked.session.as_deref();
         self.accounts.openai_limited(seated.chosen.entry(), resets_in_s, session).await;
         if !seated.stream {

@@ -20,7 +20,7 @@ use serde_json::json;
 
 pub use ask::ResponsesAsk;
 use choose::Seat;
-pub(super) use codex::collected;
+pub(super) use codex::{NO_MOMENT, collected};
 pub use images::image_session;
 pub use instructions::{Instructions, Source};
 pub(super) use plain::UNNAMED_MODEL;

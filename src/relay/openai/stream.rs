@@ -17,7 +17,7 @@ use crate::{
     },
     upstream::UpstreamResponse,
     wire::{
-        openai::events::{EventTap, Rules},
+        openai::events::{EventTap, Rules, is_no_moment},
         sse::LineSplitter,
     },
 };
@@ -77,7 +77,7 @@ impl Relay {
     }
 
     async fn codex_ended(&self, call: &Call, seated: &Seated, status: u16, seen: &EventTap) {
-        if let Some(counts) = seen.counts() {
+        if let Some(counts) = seen.counts().filter(|_| !seen.is_misnamed()) {
             let model = seen.model().map(str::to_owned).or_else(|| seated.booked_model());
             let tokens = TokenUsage { model, ..counts.tokens.clone() };
             self.book_codex(call, seated, status, &tokens).await;
@@ -85,7 +85,8 @@ impl Relay {
         let entry = seated.chosen.entry();
         if let Some(limit) = seen.limit() {
             let session = seated.asked.session.as_deref();
-            self.accounts.openai_limited(entry, limit.resets_in_s, session).await;
+            let end = limit.resets_in_s.filter(|s| !is_no_moment(self.clock.now_ms(), *s));
+            self.accounts.openai_limited(entry, end, session).await;
         } else if status == 200 {
             self.accounts.openai_ok(entry);
         }

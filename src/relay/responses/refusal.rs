@@ -7,9 +7,14 @@ use crate::{
     accounts::ResponsesLimit,
     domain::HeaderList,
     platform::openai_responses as responses,
-    relay::{Call, Reply, ReplyBody, openai::collected, plain::read_all, provider::half_read},
-    upstream::{SendError, UpstreamResponse},
-    wire::openai::data,
+    relay::{
+        Call, Reply, ReplyBody,
+        openai::{NO_MOMENT, collected},
+        plain::read_all,
+        provider::half_read,
+    },
+    upstream::{SendError, SendErrorKind, UpstreamResponse},
+    wire::openai::{data, events::is_no_moment},
 };
 
 impl Relay {
@@ -32,8 +37,21 @@ impl Relay {
                 Err(error) => return self.provider_broken(seated, &error).await,
             }
         };
-        let limit = ResponsesLimit { resets_in_s, headers: Some(&headers) };
         let entry = seated.chosen.entry();
+        if let Some(seconds) = resets_in_s
+            && is_no_moment(self.clock.now_ms(), seconds)
+        {
+            // The legacy service fails on such an end: after it has marked the account as far as it can
+            // without one, or at once where it is a number.
+            if seconds.is_nan() {
+                let marked = ResponsesLimit { resets_in_s: None, headers: None };
+                self.accounts.responses_limited(entry, marked, None).await;
+            }
+            return self
+                .provider_broken(seated, &SendError::new(SendErrorKind::Protocol, NO_MOMENT))
+                .await;
+        }
+        let limit = ResponsesLimit { resets_in_s, headers: Some(&headers) };
         self.accounts.responses_limited(entry, limit, seated.session.as_deref()).await;
         told(429, error)
     }

@@ -13,7 +13,7 @@ use crate::{
         pump::{CLIENT_QUEUE, End, Pump},
     },
     upstream::UpstreamResponse,
-    wire::openai::events::{EventTap, Rules},
+    wire::openai::events::{EventTap, Rules, is_no_moment},
 };
 
 impl Relay {
@@ -66,7 +66,8 @@ impl Relay {
             self.book_provider(call, seated, 200, model, counts).await;
         }
         if let Some(limit) = seen.limit() {
-            let limit = ResponsesLimit { resets_in_s: limit.resets_in_s, headers: None };
+            let end = limit.resets_in_s.filter(|s| !is_no_moment(self.clock.now_ms(), *s));
+            let limit = ResponsesLimit { resets_in_s: end, headers: None };
             let session = seated.session.as_deref();
             self.accounts.responses_limited(seated.chosen.entry(), limit, session).await;
         }

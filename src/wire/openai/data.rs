@@ -13,6 +13,14 @@ pub fn as_data(body: Bytes) -> Doc {
     Doc::parse_deep(body.clone()).unwrap_or_else(|_| of_text(&String::from_utf8_lossy(&body)))
 }
 
+/// A text that is to be JSON. Unlike a body that the library reads, it may not begin with a byte order mark.
+pub fn of_written(text: Bytes) -> Option<Doc> {
+    if text.starts_with(BYTE_ORDER_MARK) {
+        return None;
+    }
+    Doc::parse_deep(text).ok()
+}
+
 /// A document that is one string.
 pub fn of_text(text: &str) -> Doc {
     let mut json = Vec::with_capacity(text.len() + 2);

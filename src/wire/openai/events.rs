@@ -6,7 +6,10 @@
 use bytes::Bytes;
 
 use super::usage::{self, Counts, Reading};
-use crate::wire::json::{Doc, Value};
+use crate::wire::{
+    body_rules::{in_words, js_number},
+    json::{Doc, Kind, Value},
+};
 
 /// How a path reads a stream's lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +32,7 @@ pub struct Limit {
 pub struct EventTap {
     rules: Rules,
     model: Option<String>,
+    misnamed: bool,
     counts: Option<Counts>,
     limit: Option<Limit>,
 }
@@ -36,7 +40,7 @@ pub struct EventTap {
 impl EventTap {
     /// A tap that has seen nothing.
     pub fn new(rules: Rules) -> Self {
-        Self { rules, model: None, counts: None, limit: None }
+        Self { rules, model: None, misnamed: false, counts: None, limit: None }
     }
 
     /// Looks at one line, without its newline.
@@ -58,6 +62,7 @@ impl EventTap {
         let completed = event.get("type").is_some_and(|kind| kind.is_str("response.completed"));
         if let Some(response) = event.get_truthy("response").filter(|_| completed) {
             if let Some(model) = response.get_truthy("model") {
+                self.misnamed = !model.is_string();
                 self.model = Some(model.to_js_text().into_owned());
             }
             if let Some(usage) = response.get_truthy("usage") {
@@ -90,6 +95,11 @@ impl EventTap {
         self.limit
     }
 
+    /// Whether the model that answered is no text: the legacy service cannot book it.
+    pub fn is_misnamed(&self) -> bool {
+        self.misnamed
+    }
+
     /// The model that answered.
     pub fn model(&self) -> Option<&str> {
         self.model.as_deref()
@@ -101,10 +111,22 @@ impl EventTap {
     }
 }
 
-/// `resets_in_seconds` of an error; not a number where it is no number.
+/// `resets_in_seconds` of an error as JavaScript calculates with it; not a number where it is none.
 pub fn resets_in(error: Value<'_>) -> Option<f64> {
     let told = error.get_truthy("resets_in_seconds")?;
-    Some(told.as_f64().or_else(|| told.as_str()?.trim().parse().ok()).unwrap_or(f64::NAN))
+    let number = match told.kind() {
+        Kind::True => Some(1.0),
+        Kind::Number => told.as_f64(),
+        _ => js_number(&in_words(told)),
+    };
+    Some(number.unwrap_or(f64::NAN))
+}
+
+/// Whether a limit's end is no moment that JavaScript can write down, on which the legacy service fails.
+pub fn is_no_moment(now_ms: i64, resets_in_s: f64) -> bool {
+    const LAST_MS: f64 = 8.64e15;
+    let end_ms = now_ms as f64 + resets_in_s * 1000.0;
+    end_ms.is_nan() || end_ms.abs() > LAST_MS
 }
 
 #[cfg(test)]

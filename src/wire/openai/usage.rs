@@ -46,7 +46,11 @@ pub fn read(usage: Value<'_>, reading: Reading) -> Counts {
         let names = if reading.chat_names { names } else { names.get(..1).unwrap_or(names) };
         names.iter().map(|name| number(usage, name)).find(|n| *n != 0).unwrap_or(0)
     };
-    let input = count(&["input_tokens", "prompt_tokens"]);
+    // Input is calculated with, so a number written as a text counts.
+    let names = ["input_tokens", "prompt_tokens"];
+    let names = if reading.chat_names { &names[..] } else { &names[..1] };
+    let input = names.iter().find_map(|name| usage.get_truthy(name));
+    let input = input.and_then(as_number).map_or(0, |n| n as u64);
     let output = count(&["output_tokens", "completion_tokens"]);
     let cache_read = cache_read(usage);
     let cache_create = if reading.cache_writes { cache_write(usage) } else { 0 };
@@ -119,7 +123,7 @@ mod tests {
     #[case(r#"{"input_tokens":9,"input_tokens_details":{"cached_tokens":-5}}"#, [9, 0, 0, 0], 9)]
     #[case(r#"{"input_tokens":9,"output_tokens":1,"input_tokens_details":{"cache_creation_tokens":2}}"#, [9, 1, 2, 0], 12)]
     #[case(r#"{"input_tokens":9,"cache_creation_input_tokens":3}"#, [9, 0, 3, 0], 12)]
-    #[case(r#"{"input_tokens":"9","output_tokens":-1}"#, [0, 0, 0, 0], 0)]
+    #[case(r#"{"input_tokens":"9","output_tokens":-1}"#, [9, 0, 0, 0], 9)]
     #[case(r#""text""#, [0, 0, 0, 0], 0)]
     fn providers_count(#[case] text: &'static str, #[case] want: [u64; 4], #[case] total: u64) {
         let doc = Doc::parse_deep(Bytes::from_static(text.as_bytes())).unwrap();
