@@ -274,7 +274,7 @@ async fn act(accounts: &AccountAdmin, action: Action, output: &Output) -> Result
             let shown = accounts.find(&which.account, &kinds).await?;
             json!({ "success": true, "data": item(&shown) })
         }
-        Action::Add(arguments) => add::run(accounts, *arguments, output).await?,
+        Action::Add(arguments) => hidden(add::run(accounts, *arguments, output).await?),
         Action::Authorize { kind, setup_token, proxy } => {
             let proxy = proxy.map(|proxy| input::proxy(&proxy)).transpose()?;
             login::Way::of(kind.kind(), setup_token)?.begin(accounts, proxy).await?
@@ -284,7 +284,7 @@ async fn act(accounts: &AccountAdmin, action: Action, output: &Output) -> Result
             let (kind, id) = which.find(accounts).await?;
             let mut body = fields.body(kind)?;
             body.extend(name.map(|name| ("name".to_owned(), name.into())));
-            accounts.update(kind, &id, &Value::Object(body)).await?
+            hidden(accounts.update(kind, &id, &Value::Object(body)).await?)
         }
         Action::Enable(which) => {
             let (kind, id) = which.find(accounts).await?;
@@ -376,10 +376,30 @@ fn item(shown: &Shown) -> Value {
         other => other.as_str(),
     };
     item["kind"] = kind.into();
-    if let Some(password) = item.pointer_mut("/proxy/password") {
+    hide_password(&mut item);
+    item
+}
+
+/// An answer about one account without the password of its proxy.
+fn hidden(mut answer: Value) -> Value {
+    if let Some(data) = answer.get_mut("data") {
+        hide_password(data);
+    }
+    answer
+}
+
+/// Takes the password out of a shown proxy, which may be an object or its text.
+fn hide_password(item: &mut Value) {
+    let Some(proxy) = item.get_mut("proxy") else { return };
+    if let Value::String(text) = proxy
+        && let Ok(mut parsed @ Value::Object(_)) = serde_json::from_str(text)
+        && parsed.get("password").is_some()
+    {
+        parsed["password"] = "***".into();
+        *proxy = parsed.to_string().into();
+    } else if let Some(password) = proxy.get_mut("password") {
         *password = "***".into();
     }
-    item
 }
 
 /// People are asked before something is deleted; scripts say --yes.
@@ -391,5 +411,23 @@ fn confirm(account: &str, yes: bool) -> anyhow::Result<()> {
         Some(answer) if matches!(answer.as_str(), "y" | "Y" | "yes") => Ok(()),
         Some(_) => anyhow::bail!("not deleted"),
         None => anyhow::bail!("say --yes to delete without being asked"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_of_proxies_are_not_shown() {
+        let secret = json!({ "type": "http", "password": "secret" });
+        for proxy in [secret.clone(), secret.to_string().into()] {
+            let shown = hidden(json!({ "data": { "proxy": proxy } })).to_string();
+            assert!(shown.contains("***") && !shown.contains("secret"), "{shown}");
+        }
+        for proxy in [json!(null), json!("text"), json!({ "type": "http" })] {
+            let answer = json!({ "data": { "proxy": proxy } });
+            assert_eq!(hidden(answer.clone()), answer);
+        }
     }
 }
