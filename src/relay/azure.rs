@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::{
     Call, Relay, Reply, ReplyBody,
+    exchange::half_read,
     official::sent,
     plain::{read_all, rewritten},
     pump::{CLIENT_QUEUE, End, Pump, Tap},
@@ -21,22 +22,12 @@ use crate::{
     domain::{AccountId, AccountKind, HeaderList, TokenUsage},
     platform::azure_openai::{self as azure, Endpoint, Named, Reading, Usage, UsageTap},
     schedule::{Prefetched, azure::Ask},
-    upstream::{SendError, SendErrorKind, UpstreamRequest, UpstreamResponse},
+    upstream::{SendError, SendErrorKind, UpstreamResponse},
     wire::json::{self, Doc},
 };
 
 /// Header that names a client's session.
 pub const SESSION_HEADER: &str = "x-session-id";
-
-/// What the legacy service's HTTP library says of an answer that ended too early.
-const HALF_READ: &str = "stream has been aborted";
-const HALF_READ_CODE: &str = "ERR_BAD_RESPONSE";
-
-/// Why an exchange came to nothing: what the client is told.
-struct Broken {
-    message: String,
-    code: Option<&'static str>,
-}
 
 impl Relay {
     /// Serves a request to one of Azure's endpoints.
@@ -75,7 +66,7 @@ impl Relay {
     async fn azure_plain(&self, call: &Call, entry: &Arc<Entry>, endpoint: Endpoint) -> Reply {
         let response = match self.azure_send(call, entry, endpoint, false).await {
             Ok(response) => response,
-            Err(broken) => return self.azure_failed(entry, broken).await,
+            Err(error) => return self.azure_failed(entry, error).await,
         };
         let (status, headers) = (response.status, response.headers);
         let body = match read_all(response.body).await {
@@ -102,7 +93,7 @@ impl Relay {
     ) -> Reply {
         let response = match self.azure_send(&call, &entry, endpoint, true).await {
             Ok(response) => response,
-            Err(broken) => return self.azure_failed(&entry, broken).await,
+            Err(error) => return self.azure_failed(&entry, error).await,
         };
         self.accounts.azure_answered(&entry, response.status, &response.headers).await;
         call.forget_body();
@@ -156,7 +147,7 @@ impl Relay {
         entry: &Arc<Entry>,
         endpoint: Endpoint,
         stream: bool,
-    ) -> Result<UpstreamResponse, Broken> {
+    ) -> Result<UpstreamResponse, SendError> {
         let ready = self.accounts.azure_ready(entry);
         let request = azure::build(&azure::Call {
             endpoint,
@@ -167,38 +158,21 @@ impl Relay {
         })
         .map_err(|error| {
             call.trail.note("build", error.to_string());
-            Broken { message: error.to_string(), code: error.code() }
+            let code = error.code();
+            SendError::new(SendErrorKind::Invalid, error.to_string()).with_code(code)
         })?;
-        let answered = self
-            .sender
-            .send(UpstreamRequest {
-                method: http::Method::POST,
-                url: request.url,
-                headers: request.headers,
-                body: request.body,
-                proxy: ready.proxy,
-                idle_timeout: self.settings.request_timeout,
-                decode_body: true,
-            })
-            .await;
+        let answered = self.sender.send(self.to_send(request, ready.proxy)).await;
         call.trail.note("send", sent(&answered));
-        answered.map_err(|error| {
-            let silent = error.kind == SendErrorKind::IdleTimeout;
-            let waited = self.settings.request_timeout.as_millis();
-            Broken {
-                message: if silent {
-                    format!("timeout of {waited}ms exceeded")
-                } else {
-                    error.message
-                },
-                code: if silent { Some("ECONNABORTED") } else { error.code },
-            }
-        })
+        answered
     }
 
-    async fn azure_failed(&self, entry: &Arc<Entry>, broken: Broken) -> Reply {
+    async fn azure_failed(&self, entry: &Arc<Entry>, error: SendError) -> Reply {
         self.accounts.azure_broken(entry).await;
-        failed(&broken.message, broken.code)
+        if error.kind == SendErrorKind::IdleTimeout {
+            let waited = self.settings.request_timeout.as_millis();
+            return failed(&format!("timeout of {waited}ms exceeded"), Some("ECONNABORTED"));
+        }
+        failed(&error.message, error.code)
     }
 
     /// Books an answer and the account's totals. The first name of the model counts: the vendor's, then
@@ -232,15 +206,6 @@ impl Relay {
 /// The answer when nothing came of the request.
 fn failed(message: &str, code: Option<&str>) -> Reply {
     Reply::json(500, &azure::error_body(message, code))
-}
-
-/// An answer that ended or fell silent within its body, as the legacy service's HTTP library words it. A
-/// reset keeps the system's words.
-fn half_read(error: SendError) -> Broken {
-    if error.kind == SendErrorKind::IdleTimeout || error.message == "aborted" {
-        return Broken { message: HALF_READ.to_owned(), code: Some(HALF_READ_CODE) };
-    }
-    Broken { message: error.message, code: error.code }
 }
 
 /// Text that is no JSON, as a JSON string.

@@ -15,6 +15,7 @@ mod chat;
 mod choose;
 mod console;
 mod count_tokens;
+mod exchange;
 mod failure;
 mod messages;
 mod official;

@@ -6,6 +6,7 @@ use compat::record::ModelMap;
 use super::{
     Call, Relay,
     choose::Chosen,
+    exchange::half_read,
     failure::Failure,
     official::sent,
     plain::{PlainReply, read_all},
@@ -15,14 +16,11 @@ use crate::{
     domain::ProxyConfig,
     keys::MessageTurn,
     platform::provider::{self, BuildError, Built},
-    upstream::{SendError, SendErrorKind, UpstreamRequest, UpstreamResponse},
+    upstream::{SendError, SendErrorKind, UpstreamResponse},
     wire::json::Doc,
 };
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-
-/// What the legacy runtime calls an answer whose connection ended too early.
-const ABORTED: &str = "aborted";
 
 /// How one of the platforms builds its request.
 pub(super) type Build = fn(&provider::Call<'_>) -> Result<Built, BuildError>;
@@ -80,19 +78,8 @@ impl Relay {
             keep_alive: held.proxy.is_none() || self.settings.proxy_keep_alive,
         })
         .map_err(|error| SendError::new(SendErrorKind::Invalid, error.to_string()))?;
-        let request = built.request;
-        let answered = self
-            .sender
-            .send(UpstreamRequest {
-                method: http::Method::POST,
-                url: request.url,
-                headers: request.headers,
-                body: request.body,
-                proxy: held.proxy.clone(),
-                idle_timeout: self.settings.request_timeout,
-                decode_body: true,
-            })
-            .await;
+        let request = self.to_send(built.request, held.proxy.clone());
+        let answered = self.sender.send(request).await;
         call.trail.note("send", sent(&answered));
         answered
     }
@@ -133,17 +120,6 @@ pub(super) fn plain_failure(error: SendError) -> Failure {
     match error.kind {
         SendErrorKind::IdleTimeout => Failure::ClientGone,
         _ => Failure::verbatim(error),
-    }
-}
-
-/// A plain answer that ended or fell silent within its body, as the legacy client library words it. A
-/// reset keeps the system's words.
-pub(super) fn half_read(error: SendError) -> SendError {
-    let aborted = || SendError::new(SendErrorKind::Network, "stream has been aborted");
-    match error.kind {
-        SendErrorKind::IdleTimeout => aborted(),
-        _ if error.message == ABORTED => aborted(),
-        _ => error,
     }
 }
 

@@ -109,15 +109,32 @@ impl Group {
 
     fn count(&mut self, fields: &[String]) {
         let field = |at: usize| fields.get(at).map_or("", String::as_str);
-        let usable = field(0) == "true" && matches!(field(1), "active" | "");
+        let azure = self.kind == AccountKind::AzureOpenAi;
+        // Azure's status is not looked at, and only what is said to be schedulable is.
+        let usable = field(0) == "true" && (azure || matches!(field(1), "active" | ""));
+        let open = if azure { field(2) == "true" } else { field(2) != "false" };
         self.active += usize::from(usable);
-        self.schedulable += usize::from(usable && field(2) != "false");
+        self.schedulable += usize::from(usable && open);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn azure_takes_exactly_true_and_no_status() {
+        let counted = |kind, fields: [&str; 3]| {
+            let mut group = Group { kind, total: 1, active: 0, schedulable: 0 };
+            group.count(&fields.map(str::to_owned));
+            (group.active, group.schedulable)
+        };
+        let azure = AccountKind::AzureOpenAi;
+        assert_eq!(counted(azure, ["true", "error", "true"]), (1, 1));
+        assert_eq!(counted(azure, ["true", "active", ""]), (1, 0));
+        assert_eq!(counted(AccountKind::OpenAi, ["true", "active", ""]), (1, 1));
+        assert_eq!(counted(AccountKind::OpenAi, ["true", "unauthorized", "true"]), (0, 0));
+    }
 
     #[test]
     fn bedrock_records_are_counted_by_their_own_types() {

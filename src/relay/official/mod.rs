@@ -24,7 +24,7 @@ use crate::{
         self as official, Built, Endpoint, ToolNaming,
         outcome::{Asked, is_background_helper},
     },
-    upstream::{SendError, UpstreamRequest, UpstreamResponse},
+    upstream::{SendError, UpstreamResponse},
 };
 
 /// Retries of a 403, with a pause before each.
@@ -122,19 +122,8 @@ impl Relay {
         prepared: &Prepared,
         built: &Built,
     ) -> Result<UpstreamResponse, SendError> {
-        let request = &built.request;
-        let answered = self
-            .sender
-            .send(UpstreamRequest {
-                method: http::Method::POST,
-                url: request.url.clone(),
-                headers: request.headers.clone(),
-                body: request.body.clone(),
-                proxy: prepared.ready.proxy.clone(),
-                idle_timeout: self.settings.request_timeout,
-                decode_body: true,
-            })
-            .await;
+        let request = self.to_send(built.request.clone(), prepared.ready.proxy.clone());
+        let answered = self.sender.send(request).await;
         call.trail.note("send", sent(&answered));
         answered
     }

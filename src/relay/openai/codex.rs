@@ -14,7 +14,7 @@ use crate::{
         openai_codex::{self as codex, Refused},
     },
     relay::{Call, Reply, ReplyBody, RequestBody, choose::Chosen, official::sent, plain::read_all},
-    upstream::{SendError, SendErrorKind, UpstreamRequest, UpstreamResponse},
+    upstream::{SendError, SendErrorKind, UpstreamResponse},
     wire::{
         anthropic::sanitize::SafeError,
         json::Kind,
@@ -109,15 +109,7 @@ impl Relay {
         ready: &OpenAiReady,
         built: BuiltRequest,
     ) -> Result<UpstreamResponse, SendError> {
-        let request = UpstreamRequest {
-            method: http::Method::POST,
-            url: built.url,
-            headers: built.headers,
-            body: built.body,
-            proxy: ready.proxy.clone(),
-            idle_timeout: self.settings.request_timeout,
-            decode_body: true,
-        };
+        let request = self.to_send(built, ready.proxy.clone());
         let answered = call.while_connected(self.unless_cut(self.sender.send(request))).await;
         call.trail.note("send", sent(&answered));
         answered
@@ -221,7 +213,7 @@ impl Relay {
         body: BoxStream<'static, Result<Bytes, SendError>>,
     ) -> Result<Bytes, SendError> {
         let read = call.while_connected(self.unless_cut(read_all(body))).await;
-        read.map_err(super::super::provider::half_read)
+        read.map_err(super::super::exchange::half_read)
     }
 }
 

@@ -22,7 +22,7 @@ use crate::{
     domain::TokenUsage,
     platform::openai_responses as responses,
     relay::plain::served_by,
-    upstream::{SendError, SendErrorKind, UpstreamRequest, UpstreamResponse},
+    upstream::{SendError, SendErrorKind, UpstreamResponse},
     wire::{
         anthropic::sanitize::SafeError,
         openai::{session, usage::Counts},
@@ -100,15 +100,7 @@ impl Relay {
             SendError::new(SendErrorKind::Invalid, no_url.to_string())
                 .with_code(Some("ERR_INVALID_URL"))
         })?;
-        let request = UpstreamRequest {
-            method: http::Method::POST,
-            url: built.url,
-            headers: built.headers,
-            body: built.body,
-            proxy: proxy.clone(),
-            idle_timeout: self.settings.request_timeout,
-            decode_body: true,
-        };
+        let request = self.to_send(built, proxy.clone());
         let answered = self.with_client(call, self.sender.send(request)).await;
         call.trail.note("send", sent(&answered));
         answered

@@ -3,7 +3,7 @@
 use super::{Relay, Seated};
 use crate::{
     domain::HeaderList,
-    relay::{Call, Reply, ReplyBody, openai::whole, plain::read_all, provider::half_read},
+    relay::{Call, Reply, ReplyBody, exchange::half_read, openai::whole, plain::read_all},
     upstream::UpstreamResponse,
     wire::openai::{
         data,

@@ -9,9 +9,9 @@ use crate::{
     platform::openai_responses as responses,
     relay::{
         Call, Reply, ReplyBody,
+        exchange::half_read,
         openai::{NO_MOMENT, collected},
         plain::read_all,
-        provider::half_read,
     },
     upstream::{SendError, SendErrorKind, UpstreamResponse},
     wire::openai::{data, events::is_no_moment},
