@@ -90,8 +90,15 @@ impl Accounts {
     }
 
     /// Adds what an answer used to the account's sums: its tokens and, for an account with a daily quota,
-    /// what it cost in dollars by the price list alone. Nobody else's addition is lost by it.
-    pub async fn responses_used(&self, entry: &Arc<Entry>, tokens: f64, cost: f64) {
+    /// what it cost in dollars by the price list alone. Nobody else's addition is lost by it. Apart from
+    /// the request, which need not wait for it.
+    pub fn responses_used(&self, entry: &Arc<Entry>, tokens: f64, cost: f64) {
+        let (accounts, entry) = (self.clone(), entry.clone());
+        // Bounded by the requests that end; tracked, so that shutdown waits for it.
+        self.0.tasks.spawn(async move { accounts.add_up(&entry, tokens, cost).await });
+    }
+
+    async fn add_up(&self, entry: &Arc<Entry>, tokens: f64, cost: f64) {
         self.0.ports.writes.flush().await;
         for _ in 0..ADD_TRIES {
             let Ok(now) = self.read(entry).await else { return };

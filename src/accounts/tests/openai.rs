@@ -127,13 +127,14 @@ async fn sums_of_a_provider_lose_nothing() {
     room.redis(&["SADD", "openai_responses_account:index", "a"]).await;
     let entry = room.entry(Kind::OpenAiResponses).await;
     assert_eq!(room.accounts.responses_ready(&entry).unwrap().api_key.expose(), "secret");
-    let all = (0..6).map(|_| room.accounts.responses_used(&entry, 5.0, 0.25));
-    futures_util::future::join_all(all).await;
+    (0..6).for_each(|_| room.accounts.responses_used(&entry, 5.0, 0.25));
+    room.accounts.drain().await;
     let fields = room.redis(&["HGETALL", "openai_responses_account:a"]).await.map().unwrap();
     assert_eq!(fields["totalUsedTokens"], "30");
     assert_eq!(fields["dailyUsage"], "1.5");
     room.redis(&["DEL", "openai_responses_account:a"]).await;
-    room.accounts.responses_used(&entry, 5.0, 0.25).await;
+    room.accounts.responses_used(&entry, 5.0, 0.25);
+    room.accounts.drain().await;
     let left = room.redis(&["EXISTS", "openai_responses_account:a"]).await;
     assert_eq!(left.int().unwrap(), 0, "a record that is gone is not brought back");
 }

@@ -151,6 +151,6 @@ impl Relay {
         let terms = Terms { window: false, ..Terms::simple(seated.asked.service_tier.as_deref()) };
         let booked = self.book_as(&served, &tokens, terms).await;
         let total = counts.total as f64;
-        self.accounts.responses_used(seated.chosen.entry(), total, booked.real_cost).await;
+        self.accounts.responses_used(seated.chosen.entry(), total, booked.real_cost);
     }
 }
