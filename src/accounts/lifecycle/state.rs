@@ -59,7 +59,7 @@ const OFFICIAL_FAULTS: [&str; 19] = [
     "stoppedReason",
 ];
 /// The same, accounts with an API key.
-const CONSOLE_FAULTS: [&str; 8] = [
+pub(super) const KEYED_FAULTS: [&str; 8] = [
     "rateLimitedAt",
     "rateLimitStatus",
     "unauthorizedAt",
@@ -209,7 +209,7 @@ impl AccountAdmin {
             .set("errorMessage", "")
             .set("schedulable", "true")
             .set("isActive", "true")
-            .del(CONSOLE_FAULTS);
+            .del(KEYED_FAULTS);
         let with = vec![Cmd::new("DEL").arg(cooldown::mark_key(kind.as_str(), id))];
         self.write(kind, id, &before, &patch, with).await?;
         let name = before.get("name").filter(|name| !name.is_empty());

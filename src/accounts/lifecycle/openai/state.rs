@@ -11,22 +11,10 @@ use super::{AccountAdmin, bare, responses::has_id, told};
 use crate::{
     accounts::lifecycle::{
         form::{Body, openai::unsaid},
-        state::Switch,
+        state::{KEYED_FAULTS, Switch},
     },
     domain::{Declined, Failure},
 };
-
-/// Fields of faults that ended, Azure accounts.
-const AZURE_FAULTS: [&str; 8] = [
-    "rateLimitedAt",
-    "rateLimitStatus",
-    "unauthorizedAt",
-    "unauthorizedCount",
-    "overloadedAt",
-    "overloadStatus",
-    "blockedAt",
-    "quotaStoppedAt",
-];
 
 impl AccountAdmin {
     /// Throws a switch; `None` is whatever it is not now.
@@ -145,7 +133,7 @@ impl AccountAdmin {
                 .set("errorMessage", "")
                 .set("schedulable", "true")
                 .set("isActive", "true")
-                .del(AZURE_FAULTS),
+                .del(KEYED_FAULTS),
         };
         let with = vec![Cmd::new("DEL").arg(cooldown::mark_key(kind.as_str(), id))];
         self.write(kind, id, &before, &patch, with).await?;

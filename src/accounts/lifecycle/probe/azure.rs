@@ -7,7 +7,7 @@ use compat::{
 };
 use serde_json::{Value, json};
 
-use super::{AccountAdmin, Told, complete, refusal_text, whole_request};
+use super::{AccountAdmin, Told, complete, library_agent, library_request, refusal_text};
 use crate::{
     accounts::proxy,
     domain::{Failure, Secret},
@@ -48,8 +48,8 @@ impl AccountAdmin {
             entry.get("azureEndpoint"),
             or(entry.get("apiVersion"), API_VERSION)
         );
-        let key = ("api-key", key.expose().to_owned());
-        let request = whole_request(url, key, &body, proxy::of(&entry));
+        let own = [("api-key", key.expose().to_owned()), library_agent()];
+        let request = library_request(url, own, &body, proxy::of(&entry));
         let (status, answer) = self.0.accounts.ask(request).await?;
         let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
         if !(200..300).contains(&status) {

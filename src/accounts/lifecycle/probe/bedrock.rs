@@ -4,7 +4,7 @@ use compat::pool::{Entry, Kind};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 
-use super::{AccountAdmin, Told, delta, read_all};
+use super::{AccountAdmin, Told, delta, fault_text, read_all};
 use crate::{
     domain::Failure,
     platform::bedrock::{self, Attempt, Fault, reply},
@@ -23,11 +23,7 @@ const MAX_TOKENS: u32 = 256;
 impl AccountAdmin {
     pub(super) async fn probe_bedrock(&self, id: &str, model: Option<&str>, told: Told<'_>) {
         if let Err(error) = self.try_bedrock(id, model, told).await {
-            let text = match error {
-                Failure::Fault(text) => text,
-                Failure::Declined(declined) => declined.to_string(),
-            };
-            told(json!({ "type": "error", "error": text }));
+            told(json!({ "type": "error", "error": fault_text(error) }));
         }
     }
 

@@ -1,32 +1,24 @@
 //! Trying a Claude Code Router account. The legacy service's own test of this kind always fails, so that
 //! this one has no model: it asks as the relay does and tells as the other kinds do.
 
-use std::time::Duration;
-
-use bytes::Bytes;
 use compat::{
     crypto::Service,
     pool::{Entry, Kind},
 };
 use serde_json::{Value, json};
 
-use super::{AccountAdmin, Told, complete, data_lines, delta, host_of, payload, read_all, said};
+use super::{
+    AccountAdmin, Told, complete, data_lines, delta, fault_text, messages_request, read_all, said,
+};
 use crate::{
-    accounts::proxy,
-    domain::{Failure, HeaderList, Secret},
+    domain::{Failure, Secret},
     upstream::UpstreamRequest,
 };
-
-const TIMEOUT: Duration = Duration::from_secs(30);
 
 impl AccountAdmin {
     pub(super) async fn probe_ccr(&self, id: &str, model: &str, told: Told<'_>) {
         if let Err(error) = self.try_ccr(id, model, told).await {
-            let text = match error {
-                Failure::Fault(text) => text,
-                Failure::Declined(declined) => declined.to_string(),
-            };
-            told(complete(Some(text)));
+            told(complete(Some(fault_text(error))));
         }
     }
 
@@ -70,27 +62,5 @@ fn request(entry: &Entry, key: &Secret, model: &str) -> UpstreamRequest {
     let url = url.strip_suffix('/').unwrap_or(url);
     let whole = url.ends_with("/v1/messages");
     let url = if whole { url.to_owned() } else { format!("{url}/v1/messages") };
-    let body = Bytes::from(payload::claude(model).to_string());
-    let proxy = proxy::of(entry);
-    let mut headers = HeaderList::new();
-    headers.push("Accept", "application/json, text/plain, */*");
-    headers.push("Content-Type", "application/json");
-    headers.push("anthropic-version", "2023-06-01");
-    headers.push("User-Agent", entry.get("userAgent"));
-    if key.expose().starts_with("sk-ant-") {
-        headers.push("x-api-key", key.expose());
-    } else {
-        headers.push("Authorization", format!("Bearer {}", key.expose()));
-    }
-    headers.push("Content-Length", body.len().to_string());
-    crate::accounts::oauth::tail(&mut headers, &host_of(&url), proxy.is_some());
-    UpstreamRequest {
-        method: http::Method::POST,
-        url,
-        headers,
-        body,
-        proxy,
-        idle_timeout: TIMEOUT,
-        decode_body: true,
-    }
+    messages_request(entry, (url, model), key, entry.get("userAgent"), "Authorization")
 }

@@ -1,22 +1,19 @@
 //! Trying a console account.
 
-use std::time::Duration;
-
-use bytes::Bytes;
 use compat::{
     crypto::Service,
     pool::{Entry, Kind},
 };
 use serde_json::json;
 
-use super::{AccountAdmin, Told, complete, data_lines, delta, host_of, payload, read_all, said};
+use super::{
+    AccountAdmin, Told, complete, data_lines, delta, fault_text, messages_request, read_all, said,
+};
 use crate::{
-    accounts::proxy,
-    domain::{Failure, HeaderList, Secret},
+    domain::{Failure, Secret},
     upstream::UpstreamRequest,
 };
 
-const TIMEOUT: Duration = Duration::from_secs(30);
 const AGENT: &str = "claude-cli/2.0.52 (external, cli)";
 /// A refusal that is no JSON is shown when it is shorter than this.
 const TEXT_MAX: usize = 200;
@@ -24,11 +21,7 @@ const TEXT_MAX: usize = 200;
 impl AccountAdmin {
     pub(super) async fn probe_console(&self, id: &str, model: &str, told: Told<'_>) {
         if let Err(error) = self.try_console(id, model, told).await {
-            let text = match error {
-                Failure::Fault(text) => text,
-                Failure::Declined(declined) => declined.to_string(),
-            };
-            told(complete(Some(text)));
+            told(complete(Some(fault_text(error))));
         }
     }
 
@@ -72,30 +65,9 @@ fn request(entry: &Entry, key: &Secret, model: &str) -> UpstreamRequest {
     let url = url.strip_suffix('/').unwrap_or(url);
     let whole = url.ends_with("/v1/messages");
     let url = if whole { url.to_owned() } else { format!("{url}/v1/messages?beta=true") };
-    let body = Bytes::from(payload::claude(model).to_string());
-    let proxy = proxy::of(entry);
-    let mut headers = HeaderList::new();
-    headers.push("Accept", "application/json, text/plain, */*");
-    headers.push("Content-Type", "application/json");
-    headers.push("anthropic-version", "2023-06-01");
     let own = entry.get("userAgent");
-    headers.push("User-Agent", if own.is_empty() { AGENT } else { own });
-    if key.expose().starts_with("sk-ant-") {
-        headers.push("x-api-key", key.expose());
-    } else {
-        headers.push("authorization", format!("Bearer {}", key.expose()));
-    }
-    headers.push("Content-Length", body.len().to_string());
-    crate::accounts::oauth::tail(&mut headers, &host_of(&url), proxy.is_some());
-    UpstreamRequest {
-        method: http::Method::POST,
-        url,
-        headers,
-        body,
-        proxy,
-        idle_timeout: TIMEOUT,
-        decode_body: true,
-    }
+    let agent = if own.is_empty() { AGENT } else { own };
+    messages_request(entry, (url, model), key, agent, "authorization")
 }
 
 fn refusal(status: u16, body: &[u8]) -> String {

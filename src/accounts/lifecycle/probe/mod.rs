@@ -16,13 +16,14 @@ mod responses;
 use std::time::Duration;
 
 use bytes::Bytes;
-use compat::pool::Kind;
+use compat::pool::{Entry, Kind};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 
 use super::AccountAdmin;
 use crate::{
-    domain::{Failure, HeaderList, ProxyConfig},
+    accounts::proxy,
+    domain::{Failure, HeaderList, ProxyConfig, Secret},
     platform::LIBRARY_AGENT,
     upstream::{SendError, UpstreamRequest, UpstreamResponse},
     wire::sse::LineSplitter,
@@ -147,11 +148,10 @@ fn refusal_text(status: u16, answer: &Value) -> String {
     said(answer).unwrap_or_else(|| format!("Request failed with status code {status}"))
 }
 
-/// A request that is answered with one JSON object, as the legacy service's HTTP library sends it; `key` is
-/// the header that opens the account.
-fn whole_request(
+/// A request as the legacy service's HTTP library sends it, with `own` headers among the library's.
+fn library_request<'h>(
     url: String,
-    key: (&str, String),
+    own: impl IntoIterator<Item = (&'h str, String)>,
     body: &Value,
     proxy: Option<ProxyConfig>,
 ) -> UpstreamRequest {
@@ -159,8 +159,9 @@ fn whole_request(
     let mut headers = HeaderList::new();
     headers.push("Accept", "application/json, text/plain, */*");
     headers.push("Content-Type", "application/json");
-    headers.push(key.0, key.1);
-    headers.push("User-Agent", LIBRARY_AGENT);
+    for (name, value) in own {
+        headers.push(name, value);
+    }
     headers.push("Content-Length", body.len().to_string());
     crate::accounts::oauth::tail(&mut headers, &host_of(&url), proxy.is_some());
     UpstreamRequest {
@@ -172,6 +173,33 @@ fn whole_request(
         idle_timeout: TIMEOUT,
         decode_body: true,
     }
+}
+
+/// How the library names itself where the account does not say otherwise.
+fn library_agent() -> (&'static str, String) {
+    ("User-Agent", LIBRARY_AGENT.to_owned())
+}
+
+/// A Messages request to a provider: `agent` names the client, `bearer` is the header for keys that are not
+/// Anthropic's.
+fn messages_request(
+    entry: &Entry,
+    (url, model): (String, &str),
+    key: &Secret,
+    agent: &str,
+    bearer: &str,
+) -> UpstreamRequest {
+    let credential = if key.expose().starts_with("sk-ant-") {
+        ("x-api-key", key.expose().to_owned())
+    } else {
+        (bearer, format!("Bearer {}", key.expose()))
+    };
+    let own = [
+        ("anthropic-version", "2023-06-01".to_owned()),
+        ("User-Agent", agent.to_owned()),
+        credential,
+    ];
+    library_request(url, own, &payload::claude(model), proxy::of(entry))
 }
 
 fn complete(error: Option<String>) -> Value {

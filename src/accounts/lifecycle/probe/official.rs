@@ -10,7 +10,7 @@ use compat::{
 };
 use serde_json::{Value, json};
 
-use super::{AccountAdmin, Told, data_lines, delta, payload, read_all};
+use super::{AccountAdmin, Told, data_lines, delta, fault_text, payload, read_all};
 use crate::{
     accounts::{OfficialReply, proxy, ready::account_uuid},
     domain::{Failure, HeaderList},
@@ -22,11 +22,7 @@ use crate::{
 impl AccountAdmin {
     pub(super) async fn probe_official(&self, id: &str, model: &str, told: Told<'_>) {
         if let Err(error) = self.try_official(id, model, told).await {
-            let text = match error {
-                Failure::Fault(text) => text,
-                Failure::Declined(declined) => declined.to_string(),
-            };
-            told(json!({ "type": "error", "error": text }));
+            told(json!({ "type": "error", "error": fault_text(error) }));
         }
     }
 

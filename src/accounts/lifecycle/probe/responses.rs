@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{AccountAdmin, Told, complete, refusal_text, whole_request};
+use super::{AccountAdmin, Told, complete, library_agent, library_request, refusal_text};
 use crate::{
     accounts::proxy,
     domain::{Failure, Secret},
@@ -43,8 +43,8 @@ impl AccountAdmin {
             "max_output_tokens": MAX_TOKENS,
             "stream": false,
         });
-        let key = ("Authorization", format!("Bearer {}", key.expose()));
-        let request = whole_request(address(entry.get("baseApi")), key, &body, proxy::of(&entry));
+        let own = [("Authorization", format!("Bearer {}", key.expose())), library_agent()];
+        let request = library_request(address(entry.get("baseApi")), own, &body, proxy::of(&entry));
         let (status, answer) = self.0.accounts.ask(request).await?;
         let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
         if !(200..300).contains(&status) {
