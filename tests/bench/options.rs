@@ -27,6 +27,10 @@ pub struct Options {
     pub streams: usize,
     /// Port of the upstream; 0 for any. A Node service of yours needs a known one.
     pub upstream_port: u16,
+    /// Other builds of `crs` to measure beside this one, with their names.
+    pub against: Vec<(String, PathBuf)>,
+    /// How often every load is measured; the figures are medians.
+    pub rounds: usize,
     /// Keep `crs` and the upstream running under load and do nothing else, for a profiler.
     pub hold: Option<Duration>,
 }
@@ -70,6 +74,8 @@ impl Options {
                 .ok()
                 .map_or(Ok(0), |port| port.parse())
                 .context("BENCH_UPSTREAM_PORT")?,
+            against: Vec::new(),
+            rounds: 1,
             hold: None,
         };
         let mut rest = arguments.iter().map(String::as_str);
@@ -96,6 +102,12 @@ impl Options {
                 "--seconds" => options.span = Duration::from_secs_f64(value()?.parse()?),
                 "--body-bytes" => options.body_bytes = value()?.parse()?,
                 "--streams" => options.streams = value()?.parse()?,
+                "--rounds" => options.rounds = value()?.parse::<usize>()?.max(1),
+                "--against" => {
+                    let (name, path) =
+                        value()?.split_once('=').context("--against needs NAME=PATH")?;
+                    options.against.push((name.to_owned(), path.into()));
+                }
                 "--hold" => options.hold = Some(Duration::from_secs_f64(value()?.parse()?)),
                 other => bail!("unknown option {other}"),
             }

@@ -28,7 +28,7 @@ pub struct Report {
 /// One load measurement.
 pub struct Cell {
     /// Target.
-    pub target: &'static str,
+    pub target: String,
     /// Kind of answer.
     pub kind: Kind,
     /// Clients at once.
@@ -41,12 +41,14 @@ pub struct Cell {
     pub redis_cpu: Option<f64>,
     /// Redis commands per request.
     pub commands: Vec<(String, f64)>,
+    /// Requests per second and processor time per request of every round, lowest and highest.
+    pub spread: Option<[(f64, f64); 2]>,
 }
 
 /// Resident memory in megabytes.
 pub struct Memory {
     /// Target.
-    pub target: &'static str,
+    pub target: String,
     /// Before the first request.
     pub idle: Option<f64>,
     /// With open streams.
@@ -54,6 +56,23 @@ pub struct Memory {
 }
 
 impl Cell {
+    /// The round with the middle rate, knowing how far the others were from it.
+    pub fn median(mut rounds: Vec<Self>) -> Option<Self> {
+        let spread = (rounds.len() > 1).then(|| {
+            let ends = |of: &dyn Fn(&Self) -> f64| {
+                let ends = rounds.iter().map(of);
+                (ends.clone().fold(f64::INFINITY, f64::min), ends.fold(0.0, f64::max))
+            };
+            [ends(&|cell| cell.outcome.rate()), ends(&|cell| cell.cpu.unwrap_or_default())]
+        });
+        rounds.sort_by(|one, other| one.outcome.rate().total_cmp(&other.outcome.rate()));
+        let failures = rounds.iter().map(|cell| cell.outcome.failures).sum();
+        let middle = rounds.len() / 2;
+        let mut cell = rounds.into_iter().nth(middle)?;
+        cell.outcome.failures = failures;
+        Some(Self { spread, ..cell })
+    }
+
     /// One line for the terminal while measuring.
     pub fn line(&self) -> String {
         let number =
@@ -139,6 +158,10 @@ impl Report {
                     "added_p50_ms": self.added(cell),
                     "ratio_to_node": self.ratio(cell, "node"),
                     "ratio_to_nginx": self.ratio(cell, "nginx"),
+                    "spread_of_rounds": cell.spread.map(|[rate, cpu]| json!({
+                        "requests_per_second": [rate.0, rate.1],
+                        "cpu_us_per_request": [cpu.0, cpu.1],
+                    })),
                     "failures": cell.outcome.failures,
                     "cpu_us_per_request": cell.cpu,
                     "redis_cpu_us_per_request": cell.redis_cpu,
@@ -203,6 +226,7 @@ impl Report {
                 show(cell.redis_cpu, 0),
             );
         }
+        self.rounds(&mut text);
         if !self.memory.is_empty() {
             let _ = write!(
                 text,
@@ -224,6 +248,34 @@ impl Report {
     }
 }
 
+impl Report {
+    /// How far the rounds lay apart, when there were several.
+    fn rounds(&self, text: &mut String) {
+        let spread: Vec<_> =
+            self.cells.iter().filter_map(|cell| Some((cell, cell.spread?))).collect();
+        if spread.is_empty() {
+            return;
+        }
+        text.push_str(
+            "\nMedians of several rounds; the lowest and the highest of them:\n\n\
+             | answer | clients | target | requests/s | cpu µs |\n|---|---|---|---|---|\n",
+        );
+        for (cell, [rate, cpu]) in spread {
+            let _ = writeln!(
+                text,
+                "| {} | {} | {} | {:.0} to {:.0} | {:.0} to {:.0} |",
+                cell.kind.name(),
+                cell.clients,
+                cell.target,
+                rate.0,
+                rate.1,
+                cpu.0,
+                cpu.1
+            );
+        }
+    }
+}
+
 const PREFACE: &str = "# Benchmarks
 
 Written by `make bench ARGS='--write docs/benchmarks.md'`. Load generator and upstream are part of
@@ -239,6 +291,9 @@ second runs take, Node lacks.
 
 Answers: `JSON` and `SSE` are messages of Claude, `Codex SSE` streams of the Responses API from an account that
 logged in with ChatGPT.
+
+`--against NAME=PATH` measures another build of `crs` beside this one, each with a Redis of its own, and
+`--rounds N` measures every load N times, the targets in turn: so two builds are compared.
 
 To compare with the Node service, either let the bench start it in a copy of its folder
 (`LEGACY_DIR=/path/to/copy`), or start it yourself with

@@ -43,7 +43,7 @@ pub async fn all(options: &Options) -> Result<Report> {
         if let Some(pid) = target.server.as_ref().map(|server| server.pid) {
             tokio::time::sleep(Duration::from_millis(500)).await;
             report.memory.push(Memory {
-                target: target.name,
+                target: target.name.clone(),
                 idle: system::resident_mb(pid),
                 open: None,
             });
@@ -52,9 +52,15 @@ pub async fn all(options: &Options) -> Result<Report> {
     // Targets alternate within a kind, so that the machine's mood is shared.
     for kind in &options.kinds {
         for clients in &options.clients {
-            for target in &targets {
-                report.cells.push(measure(options, target, *kind, *clients).await?);
+            let mut rounds: Vec<Vec<Cell>> = targets.iter().map(|_| Vec::new()).collect();
+            for round in 0..options.rounds {
+                // Each is first in turn.
+                for place in 0..targets.len() {
+                    let place = (place + round) % targets.len();
+                    rounds[place].push(measure(options, &targets[place], *kind, *clients).await?);
+                }
             }
+            report.cells.extend(rounds.into_iter().filter_map(Cell::median));
         }
     }
     if options.streams > 0 {
@@ -129,6 +135,14 @@ async fn targets(options: &Options, vendor: &Vendor, redis: &TestRedis) -> Resul
         let server = Server::crs(&binary(), redis.addr(), vendor.address).await?;
         let redis = Redis { store: redis.store(), pid: pid_of_redis(redis), server: None };
         targets.push(Target::relay("crs", server.address, Some(server), Some(redis), api_key));
+    }
+    for (name, path) in &options.against {
+        let redis = TestRedis::spawn();
+        let api_key = seed(&redis.store(), ENCRYPTION_KEY).await?;
+        let server = Server::crs(path, redis.addr(), vendor.address).await?;
+        let pid = pid_of_redis(&redis);
+        let redis = Redis { store: redis.store(), pid, server: Some(redis) };
+        targets.push(Target::relay(name, server.address, Some(server), Some(redis), api_key));
     }
     if options.wants("observe") {
         let server = Server::observing(&binary(), redis.addr(), vendor.address).await?;
@@ -219,7 +233,16 @@ async fn measure(options: &Options, target: &Target, kind: Kind, clients: usize)
     }
     let commands: Vec<_> =
         commands.into_iter().map(|(name, calls)| (name, calls as f64 / answered)).collect();
-    let cell = Cell { target: target.name, kind, clients, outcome, cpu, redis_cpu, commands };
+    let cell = Cell {
+        target: target.name.clone(),
+        kind,
+        clients,
+        outcome,
+        cpu,
+        redis_cpu,
+        commands,
+        spread: None,
+    };
     if let Some(example) = &cell.outcome.example {
         eprintln!("{} {} {clients}: {example}", target.name, kind.name());
         if let Some(server) = &target.server {

@@ -19,7 +19,7 @@ use super::{
 /// One thing to put load on.
 pub struct Target {
     /// Name in reports.
-    pub name: &'static str,
+    pub name: String,
     /// Where it listens.
     pub address: SocketAddr,
     /// Its process, when it is a child.
@@ -46,27 +46,28 @@ pub struct Redis {
 
 impl Target {
     /// Something that passes requests on as they are.
-    pub fn bare(name: &'static str, address: SocketAddr, server: Option<Server>) -> Self {
-        let api_key = "none".to_owned();
+    pub fn bare(name: &str, address: SocketAddr, server: Option<Server>) -> Self {
+        let (name, api_key) = (name.to_owned(), "none".to_owned());
         Self { name, address, server, behind: None, redis: None, relays: false, api_key }
     }
 
     /// A relay that knows the key.
     pub fn relay(
-        name: &'static str,
+        name: &str,
         address: SocketAddr,
         server: Option<Server>,
         redis: Option<Redis>,
         api_key: String,
     ) -> Self {
+        let name = name.to_owned();
         Self { name, address, server, behind: None, redis, relays: true, api_key }
     }
 
     /// The same relay by another address.
-    pub fn behind(&self, name: &'static str, server: Server) -> Self {
+    pub fn behind(&self, name: &str, server: Server) -> Self {
         let (address, api_key) = (server.address, self.api_key.clone());
         Self {
-            name,
+            name: name.to_owned(),
             address,
             server: Some(server),
             behind: None,
