@@ -26,6 +26,8 @@ const ONCE: Retries = Retries { attempts: 1, pause_ms: 0.0 };
 #[derive(Clone, Copy, Default)]
 struct Manners {
     login: &'static str,
+    /// What logins are answered.
+    refuses_login: Option<&'static str>,
     utf8: bool,
     refuses: &'static str,
     wrong_password: bool,
@@ -88,7 +90,7 @@ impl Talk {
             let hello = if manners.unfriendly { "554 go away" } else { "220 standin ESMTP" };
             stream.write_all(format!("{hello}\r\n").as_bytes()).await.unwrap();
         }
-        let (mut in_message, mut passwords) = (false, 0);
+        let (mut in_message, mut passwords, mut proves) = (false, 0, false);
         loop {
             let mut line = String::new();
             if stream.read_line(&mut line).await.ok()? == 0 {
@@ -123,6 +125,16 @@ impl Talk {
                 _ if passwords == 1 => {
                     passwords = 0;
                     "235 fine".to_owned()
+                }
+                "AUTH" if line == "AUTH CRAM-MD5" => {
+                    proves = true;
+                    "334 PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+".to_owned()
+                }
+                _ if std::mem::take(&mut proves) => {
+                    manners.refuses_login.unwrap_or("235 fine").to_owned()
+                }
+                "AUTH" if manners.refuses_login.is_some() => {
+                    manners.refuses_login.unwrap_or_default().to_owned()
                 }
                 "AUTH" if manners.wrong_password => "535 5.7.8 bad credentials".to_owned(),
                 "AUTH" => "235 fine".to_owned(),
@@ -208,6 +220,8 @@ async fn servers_hear_what_node_says() {
             continue;
         }
         let mut said = server.said.lock().clone();
+        // Where no login is offered that the library knows, the server is asked twice what it offers.
+        said.dedup();
         assert_eq!(said.pop().as_deref(), Some("QUIT"), "{name}");
         assert_eq!(json!(said), case["says"], "{name}");
         // Names may stand in quotes.
@@ -223,6 +237,33 @@ async fn servers_hear_what_node_says() {
         assert!(message.contains("multipart/alternative"), "{message}");
     }
     assert_eq!(compared, 10);
+}
+
+/// Ways to log in that are not the usual ones, as Node's mailer goes them (`logins.json`).
+#[tokio::test]
+async fn logins_go_the_way_that_node_goes() {
+    let cases: Vec<Value> =
+        serde_json::from_str(include_str!("../../../compat/vectors/notify/logins.json")).unwrap();
+    let (recorded, postman) = (recordings(), postman(SenderSettings::default()));
+    for case in cases {
+        let text = |name: &str| case[name].as_str().map(|text| &*text.to_owned().leak());
+        let name = text("name").unwrap();
+        let login = text("offers").unwrap();
+        let manners = Manners { login, refuses_login: text("refuses"), ..Manners::default() };
+        let server = Server::start(manners).await;
+        let mut setup = recorded["cases"][0]["platform"].clone();
+        setup["port"] = json!(server.port);
+        let sent = postman.send(&platform(setup), &notice(&recorded), ONCE).await;
+        let told = sent.err().map(|error| error.to_string());
+        assert_eq!(told.is_some(), text("error").is_some(), "{name}: {told:?}");
+        if let (Some(told), Some(refusal)) = (told, text("refuses")) {
+            assert_eq!(told, format!("Invalid login: {refusal}"), "{name}");
+        }
+        let mut said = server.said.lock().clone();
+        said.dedup();
+        said.retain(|line| line != "QUIT");
+        assert_eq!(json!(said), case["says"], "{name}");
+    }
 }
 
 #[test]

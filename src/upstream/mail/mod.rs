@@ -4,6 +4,8 @@
 //! it, a login when the server takes one, and one recipient that is refused does not keep the others from
 //! theirs. Messages come ready made.
 
+mod login;
+
 use std::{io, net::SocketAddr, path::PathBuf, time::Duration};
 
 use futures_util::future::BoxFuture;
@@ -11,7 +13,6 @@ use lettre::{
     Address,
     transport::smtp::{
         Error,
-        authentication::{Credentials, Mechanism},
         client::{
             AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters, TlsParametersBuilder,
         },
@@ -23,9 +24,6 @@ use tokio::task::spawn_blocking;
 
 use super::{SendError, SendErrorKind};
 use crate::domain::Secret;
-
-/// Ways to log in, the first that the server takes.
-const MECHANISMS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
 
 /// A message and the server that takes it.
 #[derive(Clone, Debug)]
@@ -86,13 +84,8 @@ pub(super) async fn send(
 }
 
 async fn converse(line: &mut AsyncSmtpConnection, mail: &Mail) -> Result<(), SendError> {
-    if let Some((user, password)) = &mail.login
-        && line.server_info().get_auth_mechanism(&MECHANISMS).is_some()
-    {
-        let login = Credentials::new(user.clone(), password.expose().to_owned());
-        line.auth(&MECHANISMS, &login).await.map_err(|error| {
-            fault(SendErrorKind::Invalid, format!("Invalid login: {}", told(&error)))
-        })?;
+    if let Some((user, password)) = &mail.login {
+        login::log_in(line, user, password).await?;
     }
     let plain = |address: &Address| <Address as AsRef<str>>::as_ref(address).is_ascii();
     let utf8 = !mail.to.iter().chain(&mail.from).all(plain);
