@@ -123,7 +123,7 @@ async fn fetch(sender: &Arc<dyn Sender>, url: &str) -> Result<Bytes, FetchError>
         decode_body: true,
     };
     let exchange = async {
-        let mut answer = sender.send(request).await?;
+        let mut answer = sender.send_past(request).await?;
         if answer.status != 200 {
             return Err(FetchError::Status(answer.status));
         }

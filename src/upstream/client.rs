@@ -15,8 +15,8 @@ use tokio::{
 };
 
 use super::{
-    SendError, SendErrorKind, Sender, SenderSettings, SettingsError, UpstreamRequest,
-    UpstreamResponse,
+    SendError, SendErrorKind, Sender, SenderSettings, SettingsError, SurroundingProxies,
+    UpstreamRequest, UpstreamResponse,
     answer::{Answer, Home, header_list},
     decode::Coding,
     dial::{self, Family},
@@ -41,6 +41,7 @@ pub struct HttpSender {
     /// Open connections, idle ones included; when none is free, requests wait.
     connections: Arc<Semaphore>,
     proxy_family: Family,
+    surroundings: SurroundingProxies,
     connect_timeout: Duration,
     refused: Option<fn(IpAddr) -> Option<&'static str>>,
     extra_roots: Vec<PathBuf>,
@@ -56,6 +57,7 @@ impl HttpSender {
                 settings.max_connections.clamp(1, Semaphore::MAX_PERMITS),
             )),
             proxy_family: if settings.proxy_ipv4 { Family::V4 } else { Family::V6 },
+            surroundings: settings.surroundings,
             connect_timeout: settings.connect_timeout,
             refused: settings.refused,
             extra_roots: settings.extra_roots,
@@ -79,10 +81,27 @@ impl HttpSender {
         self.pool.idle()
     }
 
-    async fn exchange(&self, request: UpstreamRequest) -> Result<UpstreamResponse, SendError> {
-        let head = RequestHead::build(&request)?;
-        let endpoint = self.host_map.find(&head.endpoint.host).cloned().unwrap_or(head.endpoint);
-        let route = Route { endpoint, proxy: request.proxy };
+    async fn exchange(
+        &self,
+        request: UpstreamRequest,
+        heeds_surroundings: bool,
+    ) -> Result<UpstreamResponse, SendError> {
+        let mut head = RequestHead::build(&request)?;
+        let mapped = self.host_map.find(&head.endpoint.host).cloned();
+        let around = match &request.proxy {
+            None if heeds_surroundings => self.surroundings.of(&request.url)?,
+            _ => None,
+        };
+        let endpoint = mapped.unwrap_or_else(|| head.endpoint.clone());
+        // Such a proxy is handed open requests as they are; for all else it opens a tunnel.
+        let handed_on = !head.endpoint.tls
+            && !endpoint.tls
+            && around.as_ref().is_some_and(|proxy| proxy.kind != ProxyKind::Socks5);
+        if let Some(proxy) = around.as_ref().filter(|_| handed_on) {
+            let told = tunnel::authorization(proxy);
+            head = RequestHead::for_proxy(&request, &endpoint, told.as_deref())?;
+        }
+        let route = Route { endpoint, proxy: request.proxy.or(around), handed_on };
         let mut timer = IdleTimer::new(request.idle_timeout);
 
         // A kept connection was looked at before it was taken. Should the vendor close it under this
@@ -179,6 +198,11 @@ impl HttpSender {
         let dialled = self.dial(&proxy.host, proxy.port, family).await;
         let keep_alive = self.pool.keeps(route);
         match proxy.kind {
+            _ if route.handed_on && proxy.kind == ProxyKind::Http => Ok(Transport::Plain(dialled?)),
+            _ if route.handed_on => {
+                let stream = self.tls.wrap(dialled?, &proxy.host).await?;
+                Ok(Transport::Tls(Box::new(stream)))
+            }
             ProxyKind::Socks5 => {
                 // That library hides the socket's error code as well.
                 let stream =
@@ -218,7 +242,14 @@ impl HttpSender {
 
 impl Sender for HttpSender {
     fn send(&self, request: UpstreamRequest) -> BoxFuture<'_, Result<UpstreamResponse, SendError>> {
-        self.exchange(request).boxed()
+        self.exchange(request, true).boxed()
+    }
+
+    fn send_past(
+        &self,
+        request: UpstreamRequest,
+    ) -> BoxFuture<'_, Result<UpstreamResponse, SendError>> {
+        self.exchange(request, false).boxed()
     }
 }
 

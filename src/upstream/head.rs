@@ -22,6 +22,33 @@ impl RequestHead {
     /// Serialises the head, or says why the request cannot be formed.
     pub fn build(request: &UpstreamRequest) -> Result<Self, SendError> {
         let (endpoint, target) = split_url(&request.url)?;
+        Self::written(request, endpoint, &target)
+    }
+
+    /// The same for a proxy that hands the request on to `to`: it is told the whole address, and who asks.
+    pub fn for_proxy(
+        request: &UpstreamRequest,
+        to: &Endpoint,
+        authorization: Option<&str>,
+    ) -> Result<Self, SendError> {
+        let (endpoint, target) = split_url(&request.url)?;
+        let authority = to.authority();
+        let authority = authority.strip_suffix(":80").unwrap_or(&authority);
+        let target = format!("http://{authority}{target}");
+        let mut head = Self::written(request, endpoint, &target)?;
+        if let Some(authorization) = authorization {
+            let before = head.bytes.len() - 2;
+            let added = format!("Proxy-Authorization: {authorization}\r\n\r\n");
+            head.bytes = [&head.bytes[..before], added.as_bytes()].concat().into();
+        }
+        Ok(head)
+    }
+
+    fn written(
+        request: &UpstreamRequest,
+        endpoint: Endpoint,
+        target: &str,
+    ) -> Result<Self, SendError> {
         let mut framing = Framing::default();
         let room: usize = request.headers.iter().map(|(n, v)| n.len() + v.len() + 4).sum();
         let mut head = String::with_capacity(room + target.len() + 64);

@@ -20,6 +20,17 @@ pub struct Endpoint {
     pub port: u16,
 }
 
+impl Endpoint {
+    /// Host and port, as proxies are told them.
+    pub(super) fn authority(&self) -> String {
+        let host = &self.host;
+        if host.parse::<std::net::Ipv6Addr>().is_ok() {
+            return format!("[{host}]:{}", self.port);
+        }
+        format!("{host}:{}", self.port)
+    }
+}
+
 /// The parsed map; empty when nothing is redirected.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HostMap {

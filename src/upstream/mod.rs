@@ -8,6 +8,7 @@
 //!
 //! - [`client`](HttpSender) decides: map the host, reuse or dial, exchange, retry a stale connection.
 //! - `dial`, `tls`, `tunnel`, `socks` open a connection; `wire`, `line`, `answer` speak HTTP on it.
+//! - `surroundings` reads the environment's proxies; which requests heed them is their senders' choice.
 //! - `mail` speaks SMTP, for notifications.
 //! - Nothing here knows vendors, accounts or Redis.
 
@@ -24,6 +25,7 @@ mod pool;
 pub mod replay;
 mod settings;
 mod socks;
+mod surroundings;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -40,6 +42,7 @@ pub use self::{
     client::HttpSender,
     mail::{Mail, MailSender},
     settings::{SenderSettings, SettingsError},
+    surroundings::{SurroundingProxies, Unusable},
 };
 use crate::domain::{HeaderList, ProxyConfig};
 
@@ -54,7 +57,7 @@ pub struct UpstreamRequest {
     pub headers: HeaderList,
     /// Complete body.
     pub body: Bytes,
-    /// Outbound proxy; `None` is a direct connection.
+    /// Outbound proxy of its own; see [`Sender`] for what `None` means.
     pub proxy: Option<ProxyConfig>,
     /// Longest silence on the connection before the exchange is given up.
     pub idle_timeout: Duration,
@@ -133,7 +136,19 @@ impl SendError {
 }
 
 /// Makes exchanges with vendors.
+///
+/// The legacy service has two kinds of HTTP clients: its library, which heeds the environment's proxies,
+/// and the runtime's own, which knows none. So have these.
 pub trait Sender: Send + Sync + 'static {
-    /// Sends the request and resolves when the answer's head has arrived.
+    /// Sends the request and resolves when the answer's head has arrived. A request without a proxy goes
+    /// through the environment's, if there is one for its host.
     fn send(&self, request: UpstreamRequest) -> BoxFuture<'_, Result<UpstreamResponse, SendError>>;
+
+    /// As [`Sender::send`], past the environment's proxies.
+    fn send_past(
+        &self,
+        request: UpstreamRequest,
+    ) -> BoxFuture<'_, Result<UpstreamResponse, SendError>> {
+        self.send(request)
+    }
 }

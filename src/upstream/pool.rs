@@ -18,6 +18,8 @@ pub(super) struct Route {
     pub endpoint: Endpoint,
     /// The proxy it goes through.
     pub proxy: Option<ProxyConfig>,
+    /// Whether the proxy is handed the requests themselves, without a tunnel.
+    pub handed_on: bool,
 }
 
 /// Idle connections.

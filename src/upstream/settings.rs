@@ -4,7 +4,10 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use thiserror::Error;
 
-use super::host_map::{HostMap, HostMapError};
+use super::{
+    SurroundingProxies,
+    host_map::{HostMap, HostMapError},
+};
 
 /// How outbound connections are made and kept.
 #[derive(Clone, Debug)]
@@ -25,6 +28,8 @@ pub struct SenderSettings {
     pub proxy_max_idle: usize,
     /// `PROXY_USE_IPV4`: reach HTTP(S) proxies over IPv4; when off, over IPv6.
     pub proxy_ipv4: bool,
+    /// `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`.
+    pub surroundings: SurroundingProxies,
     /// Longest wait for one TCP connection. The legacy service leaves this to the kernel, which gives
     /// up after about 127 s.
     pub connect_timeout: Duration,
@@ -63,6 +68,7 @@ impl Default for SenderSettings {
             proxy_keep_alive: false,
             proxy_max_idle: 256,
             proxy_ipv4: true,
+            surroundings: SurroundingProxies::default(),
             connect_timeout: Duration::from_secs(130),
             refused: None,
         }

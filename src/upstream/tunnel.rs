@@ -1,7 +1,5 @@
 //! `CONNECT` through an HTTP or HTTPS proxy, for plain targets too, as the legacy service's agent does.
 
-use std::net::Ipv6Addr;
-
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -67,18 +65,20 @@ where
 }
 
 fn connect_head(proxy: &ProxyConfig, target: &Endpoint, keep_alive: bool) -> String {
-    let host = &target.host;
-    let host = if host.parse::<Ipv6Addr>().is_ok() { format!("[{host}]") } else { host.clone() };
-    let authority = format!("{host}:{}", target.port);
-    let authorization = decoded_credentials(proxy).map_or_else(String::new, |(user, password)| {
-        let token = STANDARD.encode(format!("{user}:{password}"));
-        format!("Proxy-Authorization: Basic {token}\r\n")
-    });
+    let authority = target.authority();
+    let authorization = authorization(proxy)
+        .map_or_else(String::new, |value| format!("Proxy-Authorization: {value}\r\n"));
     let keep = if keep_alive { "Keep-Alive" } else { "close" };
     format!(
         "CONNECT {authority} HTTP/1.1\r\n{authorization}Host: {authority}\r\n\
          Proxy-Connection: {keep}\r\n\r\n"
     )
+}
+
+/// How the proxy is told who asks.
+pub(super) fn authorization(proxy: &ProxyConfig) -> Option<String> {
+    let (user, password) = decoded_credentials(proxy)?;
+    Some(format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
 }
 
 fn status(head: &[u8]) -> Option<u16> {

@@ -1,6 +1,7 @@
 //! Scripted outbound proxies: HTTP CONNECT and SOCKS5, both leading to the stand-in.
 //!
-//! They note how they were asked (target, credentials) and let everyone through.
+//! They note how they were asked (target, credentials) and let everyone through. The HTTP proxy also hands
+//! on requests that it is sent in the open.
 
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use super::http::Reader;
+use super::http::{Framing, Head, Reader};
 
 /// What the proxies were asked, in order.
 #[derive(Clone, Default)]
@@ -55,6 +56,45 @@ pub async fn start(log: &ProxyLog, behind_http: u16, behind_socks: u16) -> Resul
 async fn serve_http(stream: TcpStream, log: ProxyLog, behind: u16) -> Result<()> {
     let mut reader = Reader::new(stream);
     let Some(head) = reader.head().await? else { return Ok(()) };
+    let (method, target) = asked(&head, &log);
+    if method == "CONNECT" {
+        reader.inner_mut().write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?;
+        let (early, mut client) = reader.into_parts();
+        let mut server = TcpStream::connect(("127.0.0.1", behind)).await?;
+        server.write_all(&early).await?;
+        copy_bidirectional(&mut client, &mut server).await?;
+        return Ok(());
+    }
+    if !target.contains("://") {
+        reader.inner_mut().write_all(b"HTTP/1.1 405 Method Not Allowed\r\n\r\n").await?;
+        return Ok(());
+    }
+    // Requests in the open are handed on one by one, as to the host that they name.
+    let (early, client) = reader.into_parts();
+    let (from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) =
+        TcpStream::connect(("127.0.0.1", behind)).await?.into_split();
+    let back = tokio::spawn(async move { tokio::io::copy(&mut from_server, &mut to_client).await });
+    let mut reader = Reader::new(std::io::Cursor::new(early).chain(from_client));
+    let mut next = Some(head);
+    while let Some(head) = next {
+        to_server.write_all(handed_on(&head).as_bytes()).await?;
+        let mut framing = Framing::of_request(&head);
+        while let Some(piece) = reader.piece(&mut framing).await? {
+            to_server.write_all(&piece).await?;
+        }
+        next = reader.head().await?;
+        if let Some(head) = &next {
+            asked(head, &log);
+        }
+    }
+    drop(to_server);
+    back.await??;
+    Ok(())
+}
+
+/// Notes a request to the proxy; gives its method and target.
+fn asked(head: &Head, log: &ProxyLog) -> (String, String) {
     let mut words = head.first_line.split(' ');
     let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let credentials = head
@@ -65,16 +105,18 @@ async fn serve_http(stream: TcpStream, log: ProxyLog, behind: u16) -> Result<()>
     log.note(json!({
         "kind": "http", "method": method, "target": target, "credentials": credentials
     }));
-    if method != "CONNECT" {
-        reader.inner_mut().write_all(b"HTTP/1.1 405 Method Not Allowed\r\n\r\n").await?;
-        return Ok(());
-    }
-    reader.inner_mut().write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?;
-    let (early, mut client) = reader.into_parts();
-    let mut server = TcpStream::connect(("127.0.0.1", behind)).await?;
-    server.write_all(&early).await?;
-    copy_bidirectional(&mut client, &mut server).await?;
-    Ok(())
+    (method.to_owned(), target.to_owned())
+}
+
+/// The head without what is for the proxy alone. Bodies under a length stay as they are.
+fn handed_on(head: &Head) -> String {
+    let mut words = head.first_line.split(' ');
+    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let path = target.splitn(4, '/').nth(3).unwrap_or_default();
+    let headers =
+        head.headers.iter().filter(|(n, _)| !n.eq_ignore_ascii_case("proxy-authorization"));
+    let headers: String = headers.map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    format!("{method} /{path} HTTP/1.1\r\n{headers}\r\n")
 }
 
 async fn serve_socks(mut client: TcpStream, log: ProxyLog, behind: u16) -> Result<()> {

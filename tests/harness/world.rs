@@ -54,6 +54,16 @@ impl Outside {
         Ok(Self { standin, standin_port, proxies, proxy_log, receiver, receiver_port })
     }
 
+    /// An environment in which the scripted proxies go by name.
+    fn named(&self, env: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let ProxyPorts { http, socks5 } = self.proxies;
+        let filled = |text: &String| {
+            text.replace("<http proxy>", &format!("127.0.0.1:{http}"))
+                .replace("<socks5 proxy>", &format!("127.0.0.1:{socks5}"))
+        };
+        env.iter().map(|(name, value)| (name.clone(), filled(value))).collect()
+    }
+
     /// `UPSTREAM_HOST_MAP` with the scenario's exceptions.
     pub fn host_map(&self, exceptions: &BTreeMap<String, String>) -> String {
         let entries = HOSTS.iter().map(|host| {
@@ -101,6 +111,7 @@ impl World {
             redis.pipeline(left_by_legacy(env)).await?;
         }
         let host_map = outside.host_map(hosts);
+        let env = &outside.named(env);
         let jobs = jobs.then_some(0);
         let service = Service::start(launch, &server.address, &host_map, env, jobs).await?;
         tokio::time::sleep(Duration::from_millis(300)).await;

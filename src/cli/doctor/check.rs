@@ -97,6 +97,12 @@ pub enum Check {
     Receiver,
     /// ChatGPT accounts, and no instructions for clients that are not Codex.
     CodexInstructions,
+    /// A variable for the environment's proxies names none.
+    ProxyUnusable,
+    /// The environment has proxies.
+    ProxyVariables,
+    /// A Bedrock account has no credentials of its own.
+    NoCredentials,
     /// Clients can reach the Node service past crs.
     NodeOpen,
     /// The Node service's own settings cannot be seen from here.
@@ -143,6 +149,9 @@ impl Check {
         Self::DeletedLookup,
         Self::Receiver,
         Self::CodexInstructions,
+        Self::ProxyUnusable,
+        Self::ProxyVariables,
+        Self::NoCredentials,
         Self::NodeOpen,
         Self::NodeUnseen,
     ];
@@ -371,6 +380,24 @@ impl Check {
                 Warning,
                 "requests of clients other than Codex go to ChatGPT accounts without Codex's instructions",
                 "Run `crs import-legacy DIR`, set CRS_CODEX_INSTRUCTIONS_FILE, or send one request with the Codex CLI.",
+            ),
+            Self::ProxyUnusable => (
+                "proxy-unusable",
+                Error,
+                "the variable names no proxy, so requests that it is for fail",
+                "Set it to http://, https:// or socks5:// and a host and port, or remove it.",
+            ),
+            Self::ProxyVariables => (
+                "proxy-variables",
+                Note,
+                "requests of accounts without a proxy go through the environment's, but for those of official and Bedrock accounts",
+                "Hosts in NO_PROXY are asked directly. Official accounts need a proxy of their own.",
+            ),
+            Self::NoCredentials => (
+                "no-credentials",
+                Note,
+                "the Bedrock account has no credentials, so crs uses those of its surroundings; the Node service fails",
+                "`crs accounts test` shows whether there are any, and where they were looked for.",
             ),
             Self::NodeOpen => (
                 "node-open",

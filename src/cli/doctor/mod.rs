@@ -17,6 +17,7 @@ mod render;
 mod report;
 mod secrets;
 mod settings;
+mod surroundings;
 #[cfg(test)]
 mod tests;
 mod usage;
@@ -143,6 +144,7 @@ fn audit(dir: &Path, output: &Output) -> anyhow::Result<DoctorReport> {
         let mut findings = Findings::new(options.examples);
         report.beside = Beside::look(&config, &dir, &mut findings).await;
         instructions::check(&config, &dir, &store, &mut findings).await?;
+        surroundings::check(&config, &mut findings);
         report.add(findings);
         Ok::<_, StoreError>(report)
     });

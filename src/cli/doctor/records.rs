@@ -131,6 +131,9 @@ impl Records {
                 match reply.text()?.and_then(|text| Bedrock::from_stored(id, &text)) {
                     Some(account) => {
                         secrets.try_bedrock(&account, key, findings);
+                        if account.secrets().is_empty() {
+                            findings.add(Check::NoCredentials, &*pattern, key);
+                        }
                         account.account_type().to_owned()
                     }
                     None => {

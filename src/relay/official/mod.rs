@@ -123,7 +123,7 @@ impl Relay {
         built: &Built,
     ) -> Result<UpstreamResponse, SendError> {
         let request = self.to_send(built.request.clone(), prepared.ready.proxy.clone());
-        let answered = self.sender.send(request).await;
+        let answered = self.sender.send_past(request).await;
         call.trail.note("send", sent(&answered));
         answered
     }

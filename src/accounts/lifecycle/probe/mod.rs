@@ -72,6 +72,13 @@ impl AccountAdmin {
         let answer = self.0.sender.send(request).await;
         answer.map_err(|error| crate::accounts::refresh::timed(error, limit))
     }
+
+    /// As `send`, for kinds that do not heed the environment's proxies at work either.
+    async fn send_past(&self, request: UpstreamRequest) -> Result<UpstreamResponse, SendError> {
+        let limit = request.idle_timeout;
+        let answer = self.0.sender.send_past(request).await;
+        answer.map_err(|error| crate::accounts::refresh::timed(error, limit))
+    }
 }
 
 /// Calls `each` with the JSON of every `data` line of an event stream; `prefix` is what a line starts
