@@ -8,7 +8,10 @@ use compat::{
 };
 use serde_json::Value;
 
-use super::Accounts;
+use super::{
+    Accounts,
+    ambient::{Ambient, AmbientError},
+};
 use crate::platform::bedrock::{AccessKey, Account, Credentials};
 
 /// A Bedrock account, ready to send with.
@@ -20,28 +23,35 @@ pub struct BedrockReady {
 
 impl Accounts {
     /// Region, model and credentials of a Bedrock account as they are stored now; `None` when the record
-    /// is gone or its credentials cannot be read. A use is not noted, as in the legacy service.
-    pub fn bedrock_ready(&self, entry: &Arc<Entry>) -> Option<BedrockReady> {
+    /// is gone, or its credentials cannot be read, or neither it nor the surroundings have any. A use is
+    /// not noted, as in the legacy service.
+    pub async fn bedrock_ready(&self, entry: &Arc<Entry>) -> Option<BedrockReady> {
         let entry = self.current(entry);
         let record = Bedrock::from_document(&entry.id, entry.document.as_ref()?)?;
-        let credentials = match record.credentials(&self.0.ports.vault) {
-            Ok(credentials) => credentials?,
+        let stored = match record.credentials(&self.0.ports.vault) {
+            Ok(stored) => stored,
             Err(error) => {
                 tracing::error!(account = %entry.id, %error, "Bedrock credentials");
                 return None;
             }
         };
-        let credentials = match credentials {
-            BedrockCredentials::AccessKey { id, secret, session_token } => {
+        let credentials = match stored {
+            None => Some(self.surroundings().await.ok()?),
+            Some(BedrockCredentials::AccessKey { id, secret, session_token }) => {
                 Some(Credentials::AccessKey(AccessKey {
                     id,
                     secret: secret.into(),
                     session_token: session_token.map(Into::into),
                 }))
             }
-            // An empty API key leaves it to the environment.
-            BedrockCredentials::Bearer(token) if token.is_empty() => None,
-            BedrockCredentials::Bearer(token) => Some(Credentials::Bearer(token.into())),
+            // An empty API key leaves it to the keys of the environment first.
+            Some(BedrockCredentials::Bearer(token)) if token.is_empty() => {
+                match self.0.ambient.as_ref().is_some_and(Ambient::has_keys) {
+                    true => None,
+                    false => self.surroundings().await.ok(),
+                }
+            }
+            Some(BedrockCredentials::Bearer(token)) => Some(Credentials::Bearer(token.into())),
         };
         let default_model = Some(record.default_model()).filter(|model| !model.is_empty());
         Some(BedrockReady {
@@ -51,6 +61,17 @@ impl Accounts {
                 credentials,
             },
         })
+    }
+
+    /// Credentials for an account that has none of its own.
+    ///
+    /// # Errors
+    /// What was tried.
+    pub(super) async fn surroundings(&self) -> Result<Credentials, Arc<AmbientError>> {
+        match &self.0.ambient {
+            Some(ambient) => ambient.credentials().await,
+            None => Err(Arc::default()),
+        }
     }
 
     /// Cools an account down under `status`, unless it is exempt from that.

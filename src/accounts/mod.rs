@@ -5,6 +5,7 @@
 //! here is token refresh and the profile query that follows it, and what [`lifecycle`] asks vendors when
 //! accounts are made, changed and looked after.
 
+mod ambient;
 mod azure;
 mod bedrock;
 mod events;
@@ -38,6 +39,7 @@ use jiff::tz::TimeZone;
 use parking_lot::Mutex;
 use tokio_util::task::TaskTracker;
 
+pub use ambient::AmbientError;
 pub use azure::AzureReady;
 pub use bedrock::BedrockReady;
 pub use openai::{OpenAiReady, OpenAiUnready, ResponsesReady};
@@ -50,6 +52,7 @@ pub use settle::{
 pub use slots::{Slot, SlotError};
 
 use crate::{
+    config::AwsSurroundings,
     domain::{AnomalySink, Secret},
     upstream::Sender,
 };
@@ -67,6 +70,8 @@ pub struct AccountRules {
     pub zone: TimeZone,
     /// Longest silence of a vendor's token endpoint where it has no limit of its own (`REQUEST_TIMEOUT`).
     pub request_timeout: Duration,
+    /// Where Bedrock accounts without credentials get some; `None` for runs without effects.
+    pub surroundings: Option<AwsSurroundings>,
 }
 
 /// Everything that this room reaches the world through.
@@ -101,6 +106,8 @@ struct Inner {
     rules: AccountRules,
     flights: refresh::Flights,
     rotations: rotation::Rotations,
+    /// Credentials for Bedrock accounts that have none.
+    ambient: Option<ambient::Ambient>,
     /// Decrypted secrets by account.
     opened: Mutex<HashMap<(Kind, Arc<str>), Opened>>,
     /// When the use of a provider's account was last written, epoch milliseconds.
@@ -121,7 +128,11 @@ const FRESH: Duration = Duration::from_millis(50);
 impl Accounts {
     /// Accounts over these ports.
     pub fn new(ports: AccountPorts, rules: AccountRules) -> Self {
+        let ambient = rules.surroundings.clone().map(|from| {
+            ambient::Ambient::new(from, Arc::clone(&ports.sender), ports.clock.clone())
+        });
         Self(Arc::new(Inner {
+            ambient,
             ports,
             rules,
             flights: refresh::Flights::default(),

@@ -109,6 +109,11 @@ pub(super) fn assemble(
         Arc::clone(&anomalies),
         settings::scheduling_rules(&config),
     ));
+    let mut account_rules = settings::account_rules(&config);
+    if redis.is_none() {
+        // A second run reads no files, starts no programs and asks nobody.
+        account_rules.surroundings = None;
+    }
     let accounts = Accounts::new(
         AccountPorts {
             store: Arc::clone(&hot),
@@ -121,7 +126,7 @@ pub(super) fn assemble(
             prices: Arc::clone(&billing) as Arc<dyn UsageCost>,
             anomalies,
         },
-        settings::account_rules(&config),
+        account_rules,
     );
     let relay = Arc::new(Relay::new(RelayParts {
         bindings: SessionBindings::new(

@@ -27,7 +27,7 @@ use crate::{
     platform::bedrock,
     relay::{AfterClient, RelaySettings},
     schedule::Rules,
-    upstream::{HttpSender, SenderSettings, host_map::HostMap},
+    upstream::{HttpSender, SenderSettings, SurroundingProxies, host_map::HostMap},
     wire::anthropic::{UserId, prompt_similarity},
 };
 
@@ -114,6 +114,7 @@ pub(super) fn account_rules(config: &Config) -> AccountRules {
         console_block_minutes: i64::from(config.claude.console_blocked_minutes),
         zone: process_zone(config),
         request_timeout: config.claude.request_timeout,
+        surroundings: Some(config.bedrock.surroundings.clone()),
     }
 }
 
@@ -127,6 +128,17 @@ pub(super) fn claude_code_rules(config: &Config) -> ClaudeCodeRules {
         min_prompt_matches: config.clients.min_system_prompt_matches as usize,
         prompt_matches: Box::new(move |text| prompt_similarity::reaches(text, threshold)),
         user_id_is_valid: Box::new(|text| UserId::parse(text).is_some()),
+    }
+}
+
+/// The environment's proxies.
+pub fn surrounding_proxies(config: &Config) -> SurroundingProxies {
+    let named = config.upstream.proxies.clone();
+    SurroundingProxies {
+        http: named.http,
+        https: named.https,
+        all: named.all,
+        except: named.except,
     }
 }
 
@@ -146,6 +158,7 @@ pub(super) fn sender_settings(config: &Config) -> anyhow::Result<SenderSettings>
         proxy_keep_alive: proxy.keep_alive,
         proxy_max_idle: proxy.max_free_sockets.map_or(defaults.proxy_max_idle, |n| n as usize),
         proxy_ipv4: proxy.use_ipv4,
+        surroundings: surrounding_proxies(config),
         connect_timeout: defaults.connect_timeout,
         refused: None,
     })
@@ -191,7 +204,8 @@ pub(super) fn relay_settings(config: &Config) -> RelaySettings {
 }
 
 pub(super) fn bedrock_settings(config: &BedrockConfig) -> bedrock::Settings {
-    let key = config.access_key_id.clone().zip(config.secret_access_key.clone());
+    let from = &config.surroundings;
+    let key = from.access_key_id.clone().zip(from.secret_access_key.clone());
     bedrock::Settings {
         region: config.region.clone(),
         small_model_region: config.small_model_region.clone(),
@@ -200,10 +214,15 @@ pub(super) fn bedrock_settings(config: &BedrockConfig) -> bedrock::Settings {
         access_key: key.map(|(id, secret)| bedrock::AccessKey {
             id,
             secret,
-            session_token: config.session_token.clone(),
+            session_token: from.session_token.clone(),
         }),
-        bearer: config.bearer_token.clone(),
+        bearer: from.bearer_token.clone(),
         max_attempts: config.max_attempts,
-        endpoints: bedrock::Endpoints { base: config.endpoint_url.clone(), fips: config.fips },
+        adaptive: config.adaptive,
+        endpoints: bedrock::Endpoints {
+            base: config.endpoint_url.clone(),
+            fips: config.fips,
+            dual_stack: config.dual_stack,
+        },
     }
 }

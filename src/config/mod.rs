@@ -5,6 +5,7 @@
 //! Names, defaults and quirks: contract/auth-limits-usage.md §9; the table for operators is
 //! [`table::SETTINGS`], from which docs/configuration.md is made.
 
+mod aws;
 mod bedrock;
 mod claude;
 mod clients;
@@ -36,6 +37,7 @@ use std::{fs, io, path::Path};
 
 use thiserror::Error;
 
+pub use aws::{AwsSurroundings, DEFAULT_PROFILE, Profiles, Section, SharedFiles};
 pub use bedrock::BedrockConfig;
 pub use claude::ClaudeConfig;
 pub use clients::ClientsConfig;
@@ -56,7 +58,7 @@ pub use sidecar::{LegacyUrl, SidecarConfig};
 pub use source::{Environment, Source, file_in};
 pub use sticky::StickyConfig;
 pub use time::TimeConfig;
-pub use upstream::UpstreamConfig;
+pub use upstream::{ProxyVariables, UpstreamConfig};
 
 /// All settings of one process.
 #[derive(Clone, Debug)]

@@ -159,5 +159,6 @@ pub(super) fn rules() -> AccountRules {
         console_block_minutes: 0,
         zone: TimeZone::UTC,
         request_timeout: Duration::from_secs(600),
+        surroundings: None,
     }
 }

@@ -47,6 +47,7 @@ fn admin(room: &Room) -> AccountAdmin {
             access_key: None,
             bearer: None,
             max_attempts: 1,
+            adaptive: false,
             endpoints: Endpoints::default(),
         },
     })

@@ -7,10 +7,12 @@
 //! the same otherwise.
 
 mod body;
+pub mod documents;
 mod endpoint;
 mod fault;
 mod models;
 pub mod reply;
+pub mod roles;
 mod sign;
 #[cfg(test)]
 mod tests;
@@ -30,11 +32,14 @@ pub use endpoint::Endpoints;
 pub use fault::{Again, Fault};
 pub use models::from_vendor;
 pub use sign::AccessKey;
+use sign::Scope;
 
+/// The service's name in signatures.
+const SERVICE: &str = "bedrock";
 /// The client library that the legacy service uses, as it names itself.
 const LIBRARY: &str = "aws-sdk-js/3.883.0";
 const USER_AGENT: &str =
-    "aws-sdk-js/3.883.0 ua/2.1 os/linux lang/js md/nodejs api/bedrock-runtime#3.883.0 m/E,e";
+    "aws-sdk-js/3.883.0 ua/2.1 os/linux lang/js md/nodejs api/bedrock-runtime#3.883.0";
 
 /// What a request signs in with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,8 +66,10 @@ pub struct Settings {
     pub access_key: Option<AccessKey>,
     /// `AWS_BEARER_TOKEN_BEDROCK`: used before any access key.
     pub bearer: Option<Secret>,
-    /// `AWS_MAX_ATTEMPTS`: how often a request is tried.
-    pub max_attempts: u32,
+    /// `AWS_MAX_ATTEMPTS`: how often a request is tried; below 1 is once.
+    pub max_attempts: i64,
+    /// `AWS_RETRY_MODE` is `adaptive`: told to the vendor.
+    pub adaptive: bool,
     /// Other endpoints than the regions'.
     pub endpoints: Endpoints,
 }
@@ -95,6 +102,9 @@ pub enum BuildError {
     /// The region makes no host.
     #[error("Invalid URL")]
     Url,
+    /// The region cannot be reached over IPv6.
+    #[error("DualStack is enabled but this partition does not support DualStack")]
+    DualStack,
 }
 
 /// A request before it is signed.
@@ -109,6 +119,8 @@ pub struct Plan {
     body: Bytes,
     stream: bool,
     credentials: Credentials,
+    /// What of the client library is in use, in the vendor's letters.
+    features: String,
 }
 
 /// One attempt of a plan.
@@ -119,7 +131,7 @@ pub struct Attempt<'a> {
     /// From 1.
     pub number: u32,
     /// Of how many.
-    pub of: u32,
+    pub of: i64,
     /// The moment, by the vendor's clock.
     pub now_ms: i64,
 }
@@ -151,6 +163,7 @@ pub fn plan(
         url: url.into(),
         region: region.clone(),
         body: body::build(request, settings.max_tokens).into(),
+        features: features(&credentials, account, settings),
         model,
         stream,
         credentials,
@@ -168,7 +181,7 @@ pub fn sign_attempt(plan: &Plan, attempt: &Attempt<'_>) -> Result<BuiltRequest, 
     headers.push(if plan.stream { "x-amzn-bedrock-accept" } else { "accept" }, "application/json");
     headers.push("content-length", plan.body.len().to_string());
     headers.push("x-amz-user-agent", LIBRARY);
-    headers.push("user-agent", USER_AGENT);
+    headers.push("user-agent", format!("{USER_AGENT} m/{}", plan.features));
     headers.push("amz-sdk-invocation-id", attempt.invocation_id);
     headers.push("amz-sdk-request", format!("attempt={}; max={}", attempt.number, attempt.of));
     match &plan.credentials {
@@ -176,7 +189,9 @@ pub fn sign_attempt(plan: &Plan, attempt: &Attempt<'_>) -> Result<BuiltRequest, 
             headers.push("authorization", format!("Bearer {}", token.expose()));
         }
         Credentials::AccessKey(key) => {
-            sign::sign(&plan.url, &mut headers, &plan.body, &plan.region, key, attempt.now_ms)?;
+            let (region, now_ms) = (plan.region.as_str(), attempt.now_ms);
+            let scope = Scope { service: SERVICE, region, now_ms };
+            sign::sign(&plan.url, &mut headers, &plan.body, key, scope)?;
         }
     }
     Ok(BuiltRequest { url: plan.url.clone(), headers, body: plan.body.clone() })
@@ -194,6 +209,17 @@ fn model(
         (None, None) => settings.default_model.as_str().into(),
     };
     Ok(models::to_vendor(&asked))
+}
+
+/// How it tries again, and where the credentials are from.
+fn features(credentials: &Credentials, account: &Account, settings: &Settings) -> String {
+    let mode = if settings.adaptive { "F" } else { "E" };
+    let source = match (credentials, &account.credentials) {
+        (Credentials::AccessKey(_), None) => "g,e",
+        (Credentials::Bearer(_), None | Some(Credentials::AccessKey(_))) => "3",
+        _ => "e",
+    };
+    format!("{mode},{source}")
 }
 
 /// A bearer token of the environment goes before access keys, as the vendor's client library has it.

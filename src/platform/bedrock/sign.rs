@@ -24,13 +24,22 @@ pub struct AccessKey {
     pub session_token: Option<Secret>,
 }
 
-/// The service's name in signatures.
-const SERVICE: &str = "bedrock";
 /// Not signed: proxies may change it.
 const UNSIGNED: &str = "user-agent";
 
-/// Adds the headers that sign a request at the moment `now_ms`. Everything but the client's name is
-/// signed, as the legacy service's client library does.
+/// What a signature holds for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scope<'a> {
+    /// The service's name there.
+    pub service: &'static str,
+    /// Region.
+    pub region: &'a str,
+    /// The moment, by the vendor's clock.
+    pub now_ms: i64,
+}
+
+/// Adds the headers that sign a request. Everything but the client's name is signed, as the legacy
+/// service's client library does.
 ///
 /// # Errors
 /// When the credentials or the URL cannot be signed with.
@@ -38,9 +47,8 @@ pub(super) fn sign(
     url: &str,
     headers: &mut HeaderList,
     body: &[u8],
-    region: &str,
     key: &AccessKey,
-    now_ms: i64,
+    scope: Scope<'_>,
 ) -> Result<(), BuildError> {
     if key.id.is_empty() || key.secret.is_empty() {
         return Err(BuildError::Credentials);
@@ -49,11 +57,11 @@ pub(super) fn sign(
     let identity = Credentials::new(&key.id, key.secret.expose(), token, None, "crs").into();
     let mut settings = SigningSettings::default();
     settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
-    let since = Duration::from_millis(u64::try_from(now_ms).unwrap_or_default());
+    let since = Duration::from_millis(u64::try_from(scope.now_ms).unwrap_or_default());
     let params = v4::SigningParams::builder()
         .identity(&identity)
-        .region(region)
-        .name(SERVICE)
+        .region(scope.region)
+        .name(scope.service)
         .time(UNIX_EPOCH + since)
         .settings(settings)
         .build()

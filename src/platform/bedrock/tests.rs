@@ -15,6 +15,7 @@ fn settings() -> Settings {
         access_key: None,
         bearer: None,
         max_attempts: 3,
+        adaptive: false,
         endpoints: Endpoints::default(),
     }
 }

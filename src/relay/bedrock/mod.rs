@@ -71,7 +71,7 @@ impl Relay {
                 }
                 Err(fault) => (fault, None),
             };
-            if number >= of {
+            if i64::from(number) >= of {
                 fault.again = Again::No;
             }
             paid = client.pays(fault.again);
@@ -101,7 +101,7 @@ impl Relay {
         let request = bedrock::sign_attempt(plan, attempt)?;
         let answered = self
             .sender
-            .send(UpstreamRequest {
+            .send_past(UpstreamRequest {
                 method: http::Method::POST,
                 url: request.url,
                 headers: request.headers,

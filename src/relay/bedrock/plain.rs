@@ -26,7 +26,7 @@ impl Relay {
         call: Call,
         chosen: Chosen,
     ) -> Result<Reply, (Call, ChoiceError)> {
-        let Some(ready) = self.accounts.bedrock_ready(chosen.entry()) else {
+        let Some(ready) = self.accounts.bedrock_ready(chosen.entry()).await else {
             return Ok(failed(&call, NO_DETAILS));
         };
         let turn = match self.turn(&call, &chosen.entry().id, false).await {

@@ -36,7 +36,7 @@ impl Relay {
         call: Call,
         chosen: Chosen,
     ) -> Result<Reply, (Call, ChoiceError)> {
-        let Some(ready) = self.accounts.bedrock_ready(chosen.entry()) else {
+        let Some(ready) = self.accounts.bedrock_ready(chosen.entry()).await else {
             return Ok(match &call.chat {
                 Some(_) => chat::vendor_error(500, NO_DETAILS),
                 None => Reply::json_with(500, Reply::stream_headers(), &error_body(NO_DETAILS)),

@@ -1,11 +1,14 @@
 //! Trying a Bedrock account. One attempt is made; nothing is marked on the account.
 
+use std::sync::Arc;
+
 use compat::pool::{Entry, Kind};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 
 use super::{AccountAdmin, Told, delta, fault_text, read_all};
 use crate::{
+    accounts::AmbientError,
     domain::Failure,
     platform::bedrock::{self, Attempt, Fault, reply},
     upstream::{UpstreamRequest, UpstreamResponse},
@@ -36,10 +39,16 @@ impl AccountAdmin {
         let Some((record, _)) = self.document(id).await? else {
             return Err(Failure::fault("Account not found"));
         };
-        self.credentials(&record)?;
+        let stored = |name: &str| compat::js::or(record.get(name)).is_some();
+        if stored("awsCredentials") || stored("bearerToken") {
+            self.credentials(&record)?;
+        } else {
+            let told = |error: Arc<AmbientError>| Failure::Fault(error.to_string());
+            self.0.accounts.surroundings().await.map_err(told)?;
+        }
         let mut entry = Entry::of_record(Kind::Bedrock, id, compat::pool::Fields::new());
         entry.document = Some(Value::Object(record));
-        let ready = self.0.accounts.bedrock_ready(&std::sync::Arc::new(entry));
+        let ready = self.0.accounts.bedrock_ready(&Arc::new(entry)).await;
         let ready = ready.ok_or_else(|| Failure::fault("Account not found"))?;
         let mut account = ready.account;
         if model.is_some() {
@@ -58,7 +67,7 @@ impl AccountAdmin {
             Attempt { invocation_id: &invocation, number: 1, of: 1, now_ms: self.now_ms() };
         let built = bedrock::sign_attempt(&plan, &attempt)?;
         let response = self
-            .send(UpstreamRequest {
+            .send_past(UpstreamRequest {
                 method: http::Method::POST,
                 url: built.url,
                 headers: built.headers,
