@@ -25,7 +25,7 @@ pub use images::image_session;
 pub use instructions::{Instructions, Source};
 pub(super) use plain::UNNAMED_MODEL;
 pub use shape::{Shape, ShapedStream};
-pub(super) use shape::{Shaped, whole};
+pub(super) use shape::{Shaped, Unasked, whole};
 pub(super) use stream::Watched;
 
 use super::{Call, Relay, Reply, RequestBody};

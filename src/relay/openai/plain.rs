@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{
-    Relay,
+    Relay, Unasked,
     codex::{Seated, broken, passed},
     shape,
 };
@@ -19,6 +19,7 @@ use crate::{
         json::Kind,
         openai::{
             data,
+            events::Rules,
             usage::{self, Reading},
         },
     },
@@ -44,14 +45,27 @@ impl Relay {
             self.codex_taken(seated).await;
         }
         let headers = passed(&[("Content-Type", "application/json")], &response.headers);
-        let answer = data::as_data(body);
+        let mut answer = data::as_data(body.clone());
+        let unasked = Unasked::read(&seated.asked.ask, status, Rules::Codex, (&body, &answer));
+        let gathered = unasked.is_some();
+        if let Some(unasked) = unasked {
+            if let Some(limit) = unasked.limit {
+                self.codex_told_limit(seated, limit).await;
+            }
+            match unasked.answer {
+                Ok(told) => answer = told,
+                Err(refusal) => return refusal,
+            }
+        }
         let root = answer.root();
         if root.kind() == Kind::Null {
             let error = json!({ "error": { "message": "Failed to process response" } });
             return Reply::json_with(500, headers, &error);
         }
-        if let Some(told) = root.get_truthy("usage") {
-            let model = root.get_truthy("model").map(|model| model.to_js_text().into_owned());
+        // What the backend itself wraps in an event is not booked (legacy quirk).
+        let booked = root.get("response").filter(|_| gathered).unwrap_or(root);
+        if let Some(told) = booked.get_truthy("usage") {
+            let model = booked.get_truthy("model").map(|model| model.to_js_text().into_owned());
             let tokens = TokenUsage {
                 model: model.or_else(|| seated.booked_model()),
                 ..usage::read(told, Reading::CODEX).tokens

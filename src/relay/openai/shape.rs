@@ -3,7 +3,17 @@
 use bytes::Bytes;
 
 use super::ResponsesAsk;
-use crate::{relay::pump::Tap, wire::json::Doc};
+use crate::{
+    domain::HeaderList,
+    relay::{Reply, ReplyBody, pump::Tap},
+    wire::{
+        json::Doc,
+        openai::{
+            events::{EventTap, Limit, Rules},
+            gather::{Gathered, gathered},
+        },
+    },
+};
 
 /// Told to clients whose streams end with the service.
 const RESTARTING: &str = "event: error\ndata: {\"type\":\"error\",\"code\":\"server_error\",\"message\":\"The service is restarting, please retry\",\"param\":null}\n\n";
@@ -80,6 +90,40 @@ impl<T: Tap> Tap for Shaped<T> {
 
     fn is_settled(&self) -> bool {
         self.tap.is_settled()
+    }
+}
+
+/// Events that came although a client of another dialect asked for none. Its dialect has no use for their
+/// text, so that they are gathered; clients of the Responses API get the text, as from the legacy service.
+pub(in crate::relay) struct Unasked {
+    /// The answer, unless there was none: then what the client is told.
+    pub(in crate::relay) answer: Result<Doc, Reply>,
+    /// A limit that was told among them.
+    pub(in crate::relay) limit: Option<Limit>,
+}
+
+impl Unasked {
+    /// What a body is, that is no JSON (`answer` is then its text).
+    pub(in crate::relay) fn read(
+        ask: &ResponsesAsk,
+        status: u16,
+        rules: Rules,
+        (body, answer): (&Bytes, &Doc),
+    ) -> Option<Self> {
+        ask.shape().filter(|_| status < ERRORS && answer.root().is_string())?;
+        let gathered = gathered(body)?;
+        let mut tap = EventTap::new(rules);
+        body.split(|b| *b == b'\n').for_each(|line| tap.line(line));
+        let limit = tap.limit();
+        let answer = match gathered {
+            Gathered::Answer(answer) => Ok(answer),
+            Gathered::Failed(error) => {
+                let status = if limit.is_some() { 429 } else { 502 };
+                let body = ReplyBody::Json(error.text().clone());
+                Err(Reply { status, headers: HeaderList::new(), body })
+            }
+        };
+        Some(Self { answer, limit })
     }
 }
 

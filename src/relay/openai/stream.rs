@@ -17,7 +17,7 @@ use crate::{
     },
     upstream::UpstreamResponse,
     wire::{
-        openai::events::{EventTap, Rules, is_no_moment},
+        openai::events::{EventTap, Limit, Rules, is_no_moment},
         sse::LineSplitter,
     },
 };
@@ -82,14 +82,18 @@ impl Relay {
             let tokens = TokenUsage { model, ..counts.tokens.clone() };
             self.book_codex(call, seated, status, &tokens).await;
         }
-        let entry = seated.chosen.entry();
-        if let Some(limit) = seen.limit() {
-            let session = seated.asked.session.as_deref();
-            let end = limit.resets_in_s.filter(|s| !is_no_moment(self.clock.now_ms(), *s));
-            self.accounts.openai_limited(entry, end, session).await;
-        } else if status == 200 {
-            self.accounts.openai_ok(entry);
+        match seen.limit() {
+            Some(limit) => self.codex_told_limit(seated, limit).await,
+            None if status == 200 => self.accounts.openai_ok(seated.chosen.entry()),
+            None => {}
         }
+    }
+
+    /// Marks the account: a limit was told among its events.
+    pub(super) async fn codex_told_limit(&self, seated: &Seated, limit: Limit) {
+        let session = seated.asked.session.as_deref();
+        let end = limit.resets_in_s.filter(|s| !is_no_moment(self.clock.now_ms(), *s));
+        self.accounts.openai_limited(seated.chosen.entry(), end, session).await;
     }
 }
 

@@ -3,10 +3,16 @@
 use super::{Relay, Seated};
 use crate::{
     domain::HeaderList,
-    relay::{Call, Reply, ReplyBody, exchange::half_read, openai::whole, plain::read_all},
+    relay::{
+        Call, Reply, ReplyBody,
+        exchange::half_read,
+        openai::{Unasked, whole},
+        plain::read_all,
+    },
     upstream::UpstreamResponse,
     wire::openai::{
         data,
+        events::Rules,
         usage::{self, Reading},
     },
 };
@@ -25,7 +31,15 @@ impl Relay {
             Err(error) => return self.provider_broken(seated, &error).await,
         };
         self.accounts.responses_answered(seated.chosen.entry()).await;
-        let answer = data::as_data(body);
+        let mut answer = data::as_data(body.clone());
+        let unasked = Unasked::read(&seated.asked.ask, status, Rules::Provider, (&body, &answer));
+        if let Some(unasked) = unasked {
+            self.provider_told_limit(seated, unasked.limit).await;
+            match unasked.answer {
+                Ok(gathered) => answer = gathered,
+                Err(refusal) => return refusal,
+            }
+        }
         let root = answer.root();
         let inner = root.get_truthy("response");
         let told =

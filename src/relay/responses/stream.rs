@@ -13,7 +13,7 @@ use crate::{
         pump::{CLIENT_QUEUE, End, Pump},
     },
     upstream::UpstreamResponse,
-    wire::openai::events::{EventTap, Rules, is_no_moment},
+    wire::openai::events::{EventTap, Limit, Rules, is_no_moment},
 };
 
 impl Relay {
@@ -65,11 +65,15 @@ impl Relay {
             let model = seen.model().map(str::to_owned);
             self.book_provider(call, seated, 200, model, counts).await;
         }
-        if let Some(limit) = seen.limit() {
-            let end = limit.resets_in_s.filter(|s| !is_no_moment(self.clock.now_ms(), *s));
-            let limit = ResponsesLimit { resets_in_s: end, headers: None };
-            let session = seated.session.as_deref();
-            self.accounts.responses_limited(seated.chosen.entry(), limit, session).await;
-        }
+        self.provider_told_limit(seated, seen.limit()).await;
+    }
+
+    /// Marks the account if a limit was told among its events.
+    pub(super) async fn provider_told_limit(&self, seated: &Seated, limit: Option<Limit>) {
+        let Some(limit) = limit else { return };
+        let end = limit.resets_in_s.filter(|s| !is_no_moment(self.clock.now_ms(), *s));
+        let limit = ResponsesLimit { resets_in_s: end, headers: None };
+        let session = seated.session.as_deref();
+        self.accounts.responses_limited(seated.chosen.entry(), limit, session).await;
     }
 }

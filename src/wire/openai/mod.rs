@@ -6,6 +6,7 @@
 pub mod adapt;
 pub mod data;
 pub mod events;
+pub mod gather;
 pub mod image;
 pub mod session;
 pub mod usage;
