@@ -8,12 +8,14 @@ use crate::{
     api::middleware::path,
     domain::HeaderList,
     keys,
+    relay::platform_of,
     rollout::{Ask, Decision, Phase, Reason, Rollout, Serve},
     sidecar::{
         forward::RequestHead,
-        routing::{Answer, Route, Routing},
+        routing::{Answer, BodyStart, Route, Routing},
         shadow::{Shadow, route_of},
     },
+    wire::json::EarlyMember,
 };
 
 /// Headers that may carry a key.
@@ -44,28 +46,81 @@ impl Steering {
     }
 }
 
+/// What of a request decides.
+struct Asked {
+    method: Method,
+    /// In the canonical spelling.
+    path: String,
+    credential: Option<String>,
+    platform: Option<&'static str>,
+}
+
+impl Asked {
+    fn ask(&self) -> Ask<'_> {
+        Ask {
+            method: &self.method,
+            path: &self.path,
+            credential: self.credential.as_deref(),
+            platform: self.platform,
+        }
+    }
+}
+
+/// A chat request whose model decides: it is looked for in the beginning of the body.
+struct ByModel {
+    steering: Steering,
+    head: RequestHead,
+    peer: IpAddr,
+    asked: Asked,
+    model: EarlyMember,
+}
+
+impl BodyStart for ByModel {
+    fn look(&mut self, piece: &[u8]) -> bool {
+        self.model.feed(piece);
+        self.model.found().is_some()
+    }
+
+    fn decide(mut self: Box<Self>) -> Answer {
+        self.asked.platform = self.model.found().map(|found| platform_of(found.text()));
+        self.steering.answer(self.asked, &self.head, self.peer)
+    }
+}
+
+impl Steering {
+    fn answer(&self, asked: Asked, head: &RequestHead, peer: IpAddr) -> Answer {
+        if let Some(decision) = self.rollout.decide_now(&asked.ask()) {
+            return Answer::Now(self.route(decision, head, peer));
+        }
+        let (own, head) = (self.clone(), head.clone());
+        Answer::Later(Box::pin(async move {
+            let decision = own.rollout.decide(&asked.ask()).await;
+            own.route(decision, &head, peer)
+        }))
+    }
+}
+
 impl Routing for Steering {
     fn decide(&self, head: &RequestHead, peer: IpAddr) -> Answer {
         // What the rollout cannot judge is Node's.
         let Ok(method) = Method::from_bytes(head.method().as_bytes()) else {
             return Answer::Now(Route::Legacy { trace: None });
         };
-        let canonical = path::canonical(head.path()).into_owned();
         // Who asks matters only when some keys are served and others not.
         let credential = match self.rollout.phase() {
             Phase::Canary | Phase::Primary => credential(head),
             _ => None,
         };
-        let ask = Ask { method: &method, path: &canonical, credential: credential.as_deref() };
-        if let Some(decision) = self.rollout.decide_now(&ask) {
-            return Answer::Now(self.route(decision, head, peer));
+        let path = path::canonical(head.path()).into_owned();
+        let asked = Asked { method, path, credential, platform: None };
+        // Of a client that waits to be asked for its body there is nothing to see, nor of a packed one.
+        let shows = head.header("expect").is_none() && head.header("content-encoding").is_none();
+        if shows && self.rollout.asks_for_model(&asked.ask()) {
+            let (steering, head) = (self.clone(), head.clone());
+            let model = EarlyMember::new("model");
+            return Answer::AfterBody(Box::new(ByModel { steering, head, peer, asked, model }));
         }
-        let (own, head) = (self.clone(), head.clone());
-        Answer::Later(Box::pin(async move {
-            let ask = Ask { method: &method, path: &canonical, credential: credential.as_deref() };
-            let decision = own.rollout.decide(&ask).await;
-            own.route(decision, &head, peer)
-        }))
+        self.answer(asked, head, peer)
     }
 
     fn answered(&self, own: bool, fault: bool, first_byte: Duration) {

@@ -47,7 +47,7 @@ pub use crate::wire::body::{BodyError, RequestBody};
 pub use admit::Admission;
 pub use azure::SESSION_HEADER as AZURE_SESSION_HEADER;
 pub use call::{Call, Incoming};
-pub use chat::{ChatAsk, ChatClient, ChatRoute};
+pub use chat::{ChatAsk, ChatClient, ChatRoute, platform_of};
 /// Whose accounts a request chooses among.
 pub use compat::pool::Family;
 pub use openai::{

@@ -25,6 +25,8 @@ pub struct OwnedRoute {
     pub path: &'static str,
     /// Whose accounts serve it.
     pub platform: &'static str,
+    /// Whose else, where the model that the body names decides.
+    pub by_model: &'static [&'static str],
     /// How errors look.
     pub dialect: Dialect,
     /// Who may ask.
@@ -33,27 +35,31 @@ pub struct OwnedRoute {
 
 const fn keyed(name: &'static str, method: &'static str, path: &'static str) -> OwnedRoute {
     let (platform, dialect) = ("claude", Dialect::Anthropic);
-    OwnedRoute { name, method, path, platform, dialect, access: Access::Key }
+    OwnedRoute { name, method, path, platform, by_model: &[], dialect, access: Access::Key }
 }
 
 const fn chat(name: &'static str, method: &'static str, path: &'static str) -> OwnedRoute {
     let (platform, dialect) = ("claude", Dialect::OpenAiChat);
-    OwnedRoute { name, method, path, platform, dialect, access: Access::Key }
+    OwnedRoute { name, method, path, platform, by_model: &[], dialect, access: Access::Key }
+}
+
+const fn unified(name: &'static str, method: &'static str, path: &'static str) -> OwnedRoute {
+    OwnedRoute { by_model: &["openai"], ..chat(name, method, path) }
 }
 
 const fn openai(name: &'static str, method: &'static str, path: &'static str) -> OwnedRoute {
     let (platform, dialect) = ("openai", Dialect::OpenAiResponses);
-    OwnedRoute { name, method, path, platform, dialect, access: Access::Key }
+    OwnedRoute { name, method, path, platform, by_model: &[], dialect, access: Access::Key }
 }
 
 const fn azure(name: &'static str, method: &'static str, path: &'static str) -> OwnedRoute {
     let (platform, dialect) = ("azure", Dialect::OpenAiChat);
-    OwnedRoute { name, method, path, platform, dialect, access: Access::Key }
+    OwnedRoute { name, method, path, platform, by_model: &[], dialect, access: Access::Key }
 }
 
 const fn open(name: &'static str, method: &'static str, path: &'static str) -> OwnedRoute {
     let (platform, dialect) = ("service", Dialect::Anthropic);
-    OwnedRoute { name, method, path, platform, dialect, access: Access::Open }
+    OwnedRoute { name, method, path, platform, by_model: &[], dialect, access: Access::Open }
 }
 
 /// All of them. Messages under the two Gemini prefixes are Node's: crs finds no account there. So are chat
@@ -85,11 +91,11 @@ pub const ROUTES: [OwnedRoute; 59] = [
     keyed("organization-usage", "GET", "/claude/v1/organizations/{org_id}/usage"),
     keyed("organization-usage", "GET", "/antigravity/api/v1/organizations/{org_id}/usage"),
     keyed("organization-usage", "GET", "/gemini-cli/api/v1/organizations/{org_id}/usage"),
-    chat("chat", "POST", "/api/v1/chat/completions"),
-    chat("chat", "POST", "/openai/v1/chat/completions"),
+    unified("chat", "POST", "/api/v1/chat/completions"),
+    unified("chat", "POST", "/openai/v1/chat/completions"),
     chat("chat", "POST", "/openai/claude/v1/chat/completions"),
-    chat("completions", "POST", "/api/v1/completions"),
-    chat("completions", "POST", "/openai/v1/completions"),
+    unified("completions", "POST", "/api/v1/completions"),
+    unified("completions", "POST", "/openai/v1/completions"),
     chat("completions", "POST", "/openai/claude/v1/completions"),
     chat("models", "GET", "/openai/claude/v1/models"),
     chat("models", "GET", "/openai/claude/v1/models/{model}"),
@@ -119,6 +125,19 @@ pub const ROUTES: [OwnedRoute; 59] = [
     open("event-logging", "POST", "/antigravity/api/api/event_logging/batch"),
     open("event-logging", "POST", "/gemini-cli/api/api/event_logging/batch"),
 ];
+
+impl OwnedRoute {
+    /// The route as it is for a request whose model is another platform's.
+    pub fn on(&self, platform: &str) -> Self {
+        let other = self.by_model.iter().find(|other| **other == platform);
+        Self { platform: other.copied().unwrap_or(self.platform), ..*self }
+    }
+
+    /// The route as it may be, for any model.
+    pub fn readings(&self) -> impl Iterator<Item = Self> {
+        std::iter::once(*self).chain(self.by_model.iter().map(|other| self.on(other)))
+    }
+}
 
 /// The route of a request; `path` in the canonical spelling (`api::middleware::path::canonical`).
 pub fn route(method: &Method, path: &str) -> Option<&'static OwnedRoute> {

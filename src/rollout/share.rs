@@ -156,6 +156,12 @@ impl Names {
             || self.platforms.contains(route.platform)
     }
 
+    /// Whether some of these platforms are named and others are not.
+    fn parts(&self, route: &OwnedRoute) -> bool {
+        let named = |reading: OwnedRoute| self.platforms.contains(reading.platform);
+        route.readings().any(named) && !route.readings().all(named)
+    }
+
     fn is_within(&self, other: &Self) -> bool {
         self.lists().iter().zip(other.lists()).all(|((_, own), (_, others))| own.is_subset(others))
     }
@@ -197,6 +203,11 @@ impl Share {
         } else {
             Membership::Outside
         }
+    }
+
+    /// Whether who answers may hang on the model that the body of a request names.
+    pub fn asks_for_model(&self, route: &OwnedRoute) -> bool {
+        self.exclude.parts(route) || self.include.parts(route)
     }
 
     /// Whether anything may be in that was not in `before`.

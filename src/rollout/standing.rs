@@ -14,7 +14,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use super::{
-    Decision, KeyDirectory, KeyOf, Meter, OwnedRoute, Phase, Plan, Record,
+    Decision, KeyDirectory, KeyOf, Meter, OwnedRoute, Phase, Plan, Record, Serve,
     decide::decide,
     override_file::{self, Override},
     ports::Fitness,
@@ -58,6 +58,8 @@ pub struct Ask<'a> {
     pub path: &'a str,
     /// The key that the request presents (`keys::present`).
     pub credential: Option<&'a str>,
+    /// Platform of the model that the body names, where it is known and the route asks for it.
+    pub platform: Option<&'a str>,
 }
 
 /// Inputs of the standing.
@@ -130,18 +132,27 @@ impl Rollout {
         &self.meter
     }
 
+    /// Whether the body's model may decide about a request, so that it is to be looked for first. Only
+    /// while names of platforms in the plan of a canary tell the route's platforms apart.
+    pub fn asks_for_model(&self, ask: &Ask<'_>) -> bool {
+        let standing = self.standing.load();
+        standing.plan.phase == Phase::Canary
+            && super::route(ask.method, ask.path)
+                .is_some_and(|route| standing.plan.share.asks_for_model(route))
+    }
+
     /// The decision, when it needs no look into Redis: always, but for keys during canary that nobody
     /// asked for within the last second.
     pub fn decide_now(&self, ask: &Ask<'_>) -> Option<Decision> {
         let standing = self.standing.load();
         let route = super::route(ask.method, ask.path);
         match (self.asks_for_key(&standing.plan, route), ask.credential) {
-            (false, _) => Some(self.decided(&standing.plan, route, KeyOf::NotAsked)),
-            (true, None) => Some(self.decided(&standing.plan, route, KeyOf::Unknown)),
+            (false, _) => Some(self.decided(&standing.plan, route, ask, KeyOf::NotAsked)),
+            (true, None) => Some(self.decided(&standing.plan, route, ask, KeyOf::Unknown)),
             (true, Some(credential)) => {
                 let key = self.keys.remembered(credential)?;
                 let key = key.as_deref().map_or(KeyOf::Unknown, KeyOf::Known);
-                Some(self.decided(&standing.plan, route, key))
+                Some(self.decided(&standing.plan, route, ask, key))
             }
         }
     }
@@ -153,12 +164,12 @@ impl Rollout {
         let standing = self.standing.load();
         let route = super::route(ask.method, ask.path);
         let key = match (self.asks_for_key(&standing.plan, route), ask.credential) {
-            (false, _) => return self.decided(&standing.plan, route, KeyOf::NotAsked),
+            (false, _) => return self.decided(&standing.plan, route, ask, KeyOf::NotAsked),
             (true, None) => None,
             (true, Some(credential)) => self.keys.last_known(credential).flatten(),
         };
         let key = key.as_deref().map_or(KeyOf::Unknown, KeyOf::Known);
-        self.decided(&standing.plan, route, key)
+        self.decided(&standing.plan, route, ask, key)
     }
 
     /// Looks up keys behind requests; never ends.
@@ -177,7 +188,7 @@ impl Rollout {
         };
         let standing = self.standing.load();
         let key = key.as_deref().map_or(KeyOf::Unknown, KeyOf::Known);
-        self.decided(&standing.plan, super::route(ask.method, ask.path), key)
+        self.decided(&standing.plan, super::route(ask.method, ask.path), ask, key)
     }
 
     fn asks_for_key(&self, plan: &Plan, route: Option<&OwnedRoute>) -> bool {
@@ -190,12 +201,33 @@ impl Rollout {
             }
     }
 
-    fn decided(&self, plan: &Plan, route: Option<&OwnedRoute>, key: KeyOf<'_>) -> Decision {
-        let unfit = match (&self.fitness, route, key) {
-            (Some(fitness), Some(route), KeyOf::Known(key)) => fitness.unfit(route, &key.record),
-            _ => None,
+    fn decided(
+        &self,
+        plan: &Plan,
+        route: Option<&OwnedRoute>,
+        ask: &Ask<'_>,
+        key: KeyOf<'_>,
+    ) -> Decision {
+        let draw = rand::rng().random_range(0..10_000);
+        let with = |route: Option<&OwnedRoute>| {
+            let unfit = match (&self.fitness, route, key) {
+                (Some(fitness), Some(route), KeyOf::Known(key)) => {
+                    fitness.unfit(route, &key.record)
+                }
+                _ => None,
+            };
+            decide(plan, route, key, unfit, draw)
         };
-        decide(plan, route, key, unfit, rand::rng().random_range(0..10_000))
+        match (route, ask.platform) {
+            (Some(route), Some(platform)) => with(Some(&route.on(platform))),
+            (Some(route), None) => {
+                // A model that is not known may be any; what one of them keeps out is out.
+                let first = with(Some(route));
+                let mut readings = route.readings().skip(1).map(|reading| with(Some(&reading)));
+                readings.find(|other| other.serve == Serve::Legacy).unwrap_or(first)
+            }
+            (None, _) => with(None),
+        }
     }
 
     /// Back to `phase` at once, without Redis, and so that it outlasts a restart.

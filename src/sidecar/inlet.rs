@@ -1,6 +1,8 @@
 //! A client's connection that both the forwarder and hyper read from, in turn.
 //!
-//! It looks at each request's head before anyone else does and has it routed. hyper is handed the bytes
+//! It looks at each request's head before anyone else does and has it routed. A few requests are routed by
+//! what their bodies begin with; such a beginning waits in the buffer until that is known, within bounds.
+//! It is neither taken out nor changed, so that whoever serves the request then finds all of it. hyper is handed the bytes
 //! of requests for the own front and nothing beyond; before a request for Node it sees the connection
 //! end, and whoever drives it takes over.
 
@@ -10,21 +12,31 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker, ready},
+    time::Duration,
 };
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::Sleep,
+};
 
 use super::{
     forward::{HeadError, RequestHead, framing::BodyTrack, head::head_end},
-    routing::{Answer, Route, Routing, is_own},
+    routing::{Answer, BodyStart, Route, Routing, is_own},
 };
 use crate::api::server::{Activity, Tracked};
 
 /// Read at once while a head is looked for.
 const READ: usize = 8 * 1024;
+/// Bytes of a body that may be waited for before its request is routed. The legacy service does nothing
+/// before it has a body whole, so that waiting for this much costs a client nothing; an OpenAI client's
+/// model stands behind its messages, which are long.
+const START_BYTES: usize = 1 << 20;
+/// How long they may be waited for.
+const START_TIME: Duration = Duration::from_secs(3);
 
 /// What a client's next request is.
 #[derive(Debug)]
@@ -50,6 +62,16 @@ enum Stage {
     Handover,
 }
 
+/// A request that is routed by the beginning of its body, which stands behind its head in the buffer.
+struct Starting {
+    head: RequestHead,
+    decider: Box<dyn BodyStart>,
+    track: BodyTrack,
+    /// Bytes of the buffer that were looked at, the head's among them.
+    seen: usize,
+    patience: Pin<Box<Sleep>>,
+}
+
 /// A client's connection.
 pub(super) struct Inlet {
     stream: Tracked,
@@ -60,6 +82,8 @@ pub(super) struct Inlet {
     peer: IpAddr,
     /// A head whose route is being looked up.
     deciding: Option<(RequestHead, BoxFuture<'static, Route>)>,
+    /// A head whose route hangs on what follows it.
+    starting: Option<Starting>,
     activity: Arc<Activity>,
     /// Heads handed to hyper whose handling has not begun; as many as requests are pipelined into one
     /// read, which hyper bounds.
@@ -84,6 +108,7 @@ impl Inlet {
             routing,
             peer,
             deciding: None,
+            starting: None,
             activity,
             heads: Arc::default(),
             flushed: true,
@@ -152,6 +177,9 @@ impl Inlet {
                 }
             };
         }
+        if let Some(starting) = self.starting.take() {
+            return self.look_at_start(cx, starting);
+        }
         // Empty lines before a request are no part of it.
         while self.buffer.starts_with(b"\r\n") {
             self.buffer.advance(2);
@@ -173,13 +201,52 @@ impl Inlet {
         } else {
             self.routing.decide(&head, self.peer)
         };
+        self.answered(cx, head, answer)
+    }
+
+    fn answered(
+        &mut self,
+        cx: &mut Context<'_>,
+        head: RequestHead,
+        answer: Answer,
+    ) -> Poll<Option<Next>> {
         match answer {
-            Answer::Now(route) => Poll::Ready(Some(self.routed(head, route))),
-            Answer::Later(deciding) => {
-                self.deciding = Some((head, deciding));
-                self.look(cx)
+            Answer::Now(route) => return Poll::Ready(Some(self.routed(head, route))),
+            Answer::Later(deciding) => self.deciding = Some((head, deciding)),
+            Answer::AfterBody(decider) => {
+                self.starting = Some(Starting {
+                    decider,
+                    track: BodyTrack::new(head.framing()),
+                    seen: head.raw().len(),
+                    patience: Box::pin(tokio::time::sleep(START_TIME)),
+                    head,
+                });
             }
         }
+        self.look(cx)
+    }
+
+    /// Shows what has arrived of a body. `None` while more of it is needed.
+    fn look_at_start(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut starting: Starting,
+    ) -> Poll<Option<Next>> {
+        let fresh = self.buffer.get(starting.seen..).unwrap_or_default();
+        let mut enough = false;
+        let Starting { decider, track, .. } = &mut starting;
+        let advanced = track.advance(fresh, |place| {
+            enough = enough || decider.look(fresh.get(place).unwrap_or_default());
+        });
+        let known = enough || advanced.is_err() || track.is_done();
+        starting.seen = self.buffer.len();
+        let waited = starting.patience.as_mut().poll(cx).is_ready();
+        if known || waited || starting.seen > starting.head.raw().len() + START_BYTES {
+            let Starting { head, decider, .. } = starting;
+            return self.answered(cx, head, decider.decide());
+        }
+        self.starting = Some(starting);
+        Poll::Ready(None)
     }
 
     /// Takes the head out of the buffer for Node, or leaves it there for hyper.

@@ -36,6 +36,16 @@ pub enum Answer {
     Now(Route),
     /// Something has to be looked up first; bounded by what a Redis call may take.
     Later(BoxFuture<'static, Route>),
+    /// The beginning of the body has to be looked at first. Bounded in bytes and time by whoever reads it.
+    AfterBody(Box<dyn BodyStart>),
+}
+
+/// Looks at the beginning of a body in order to decide. Sees payload without framing, in order.
+pub trait BodyStart: Send {
+    /// Looks at the next piece; whether it has seen enough.
+    fn look(&mut self, piece: &[u8]) -> bool;
+    /// Decides, however much was seen. Must not ask for the body again.
+    fn decide(self: Box<Self>) -> Answer;
 }
 
 /// Decides where requests go. Asked once for each, between its head and its body, in the task that

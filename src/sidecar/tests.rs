@@ -19,7 +19,7 @@ use tokio::{
 use super::{
     forward::{End, Forwarder, Observer, RequestHead, ResponseHead, Trace},
     gateway::Gateway,
-    routing::{Answer, Route, Routing},
+    routing::{Answer, BodyStart, Route, Routing},
 };
 use crate::{
     api::{
@@ -275,4 +275,90 @@ async fn without_node_the_own_refusal_stands() {
     let answer = exchange(&place, &post("/unserved")).await;
     assert!(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{answer}");
     assert!(answer.contains("own /unserved"), "{answer}");
+}
+
+/// Goes to the own front if the body says so.
+struct BySay;
+
+struct Say(Vec<u8>);
+
+impl Routing for BySay {
+    fn decide(&self, head: &RequestHead, _: IpAddr) -> Answer {
+        match head.method() {
+            "POST" => Answer::AfterBody(Box::new(Say(Vec::new()))),
+            _ => Answer::Now(Route::Legacy { trace: None }),
+        }
+    }
+
+    fn phase(&self) -> String {
+        "canary".to_owned()
+    }
+}
+
+impl BodyStart for Say {
+    fn look(&mut self, piece: &[u8]) -> bool {
+        self.0.extend_from_slice(piece);
+        self.0.len() >= 3
+    }
+
+    fn decide(self: Box<Self>) -> Answer {
+        let own = self.0.starts_with(b"own");
+        Answer::Now(if own { Route::Own } else { Route::Legacy { trace: None } })
+    }
+}
+
+/// Writes a request in pieces, as far apart as a slow client's; the whole answer.
+async fn in_pieces(place: &Place, pieces: &[&str], pause: Duration) -> String {
+    let mut stream = TcpStream::connect(place.address).await.unwrap();
+    for piece in pieces {
+        stream.write_all(piece.as_bytes()).await.unwrap();
+        tokio::time::sleep(pause).await;
+    }
+    let mut answer = Vec::new();
+    let reading = async {
+        while !(answer.ends_with(b"T: 1\r\n\r\n") || answer.windows(5).any(|w| w == b"own /")) {
+            let n = stream.read_buf(&mut answer).await.unwrap();
+            assert!(n > 0, "{answer:?}");
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(8), reading).await.unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test]
+async fn what_a_body_begins_with_may_decide() {
+    let place = start(Arc::new(BySay), true).await;
+    let few = Duration::from_millis(20);
+    let head = "POST /t HTTP/1.1\r\nhOst: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let own = [head, "2\r\now\r", "\n1\r\nn\r\n0\r\n\r\n"];
+    assert!(in_pieces(&place, &own, few).await.contains("own /t"));
+    assert!(place.seen.lock().is_empty());
+    let nodes = [head, "1\r\no\r\n", "3;x\r\ntto\r\n", "0\r\n\r\n"];
+    assert!(in_pieces(&place, &nodes, few).await.contains("x-Node: 1"));
+    let seen = String::from_utf8(std::mem::take(&mut *place.seen.lock())).unwrap();
+    let (_, body) = seen.split_once("\r\n\r\n").unwrap();
+    assert_eq!(body, "1\r\no\r\n3;x\r\ntto\r\n0\r\n\r\n", "as the client sent it");
+    // A body that ends before it says anything, on a connection that goes on.
+    let short = "POST /s HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n";
+    let (first, second) = ([short, "o", "}"].concat(), "GET /n HTTP/1.1\r\nHost: h\r\n\r\n");
+    let mut stream = TcpStream::connect(place.address).await.unwrap();
+    for request in [&*first, second] {
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = vec![0; ANSWER.len()];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 200 Sure"));
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_keeps_nobody_waiting() {
+    let place = start(Arc::new(BySay), true).await;
+    let head = "POST /t HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n";
+    let began = tokio::time::Instant::now();
+    let mut stream = TcpStream::connect(place.address).await.unwrap();
+    stream.write_all(format!("{head}o").as_bytes()).await.unwrap();
+    while !place.seen.lock().ends_with(b"\r\n\r\no") {
+        assert!(began.elapsed() < Duration::from_secs(8), "Node has not got it");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }

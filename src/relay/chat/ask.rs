@@ -173,12 +173,24 @@ fn platform(chat: Value<'_>, route: ChatRoute) -> Result<Service, Refusal> {
     if !route.unified {
         return Ok(Service::Claude);
     }
-    let model = chat.get_str("model").ok_or(Refusal::Model(route))?.to_lowercase();
-    Ok(match model {
+    Ok(service_of(&chat.get_str("model").ok_or(Refusal::Model(route))?))
+}
+
+fn service_of(model: &str) -> Service {
+    match model.to_lowercase() {
         model if model.starts_with("gemini-") => Service::Gemini,
         model if model.starts_with("gpt-") => Service::OpenAi,
         _ => Service::Claude,
-    })
+    }
+}
+
+/// Platform of a chat request that names this model, on the routes where the model decides.
+pub fn platform_of(model: Option<&str>) -> &'static str {
+    match service_of(model.unwrap_or(DEFAULT_MODEL)) {
+        Service::OpenAi => "openai",
+        Service::Gemini => "gemini",
+        _ => "claude",
+    }
 }
 
 fn converted(chat: Value<'_>) -> Result<Arc<RequestBody>, ConvertError> {

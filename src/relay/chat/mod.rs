@@ -32,7 +32,7 @@ use crate::{
 };
 
 pub(super) use answer::vendor_error;
-pub use ask::{ChatAsk, ChatRoute};
+pub use ask::{ChatAsk, ChatRoute, platform_of};
 use ask::{ForResponses, Outcome};
 use shape::ChatShape;
 pub(super) use tap::ChatTap;

@@ -130,6 +130,36 @@ fn places_are_spread_evenly_and_never_change() {
     }
 }
 
+#[rstest]
+#[case::nobody_named(&[], &[], false, "outside_share", "outside_share")]
+#[case::one_in(&["openai"], &[], true, "outside_share", "named")]
+#[case::one_out(&[], &["openai"], true, "outside_share", "excluded")]
+#[case::both_in(&["claude", "openai"], &[], false, "named", "named")]
+#[case::out_wins(&["claude", "openai"], &["claude"], true, "excluded", "named")]
+#[case::another(&["azure"], &["azure"], false, "outside_share", "outside_share")]
+fn the_model_of_a_chat_request_says_whose_it_is(
+    #[case] include: &[&str],
+    #[case] exclude: &[&str],
+    #[case] matters: bool,
+    #[case] claude: &str,
+    #[case] openai: &str,
+) {
+    let mut plan = plan(Phase::Canary, 0);
+    plan.share.include.platforms = names(include);
+    plan.share.exclude.platforms = names(exclude);
+    let key = key("k", &[]);
+    for path in ["/api/v1/chat/completions", "/openai/v1/completions"] {
+        let chat = route(&http::Method::POST, path).unwrap();
+        assert_eq!(plan.share.asks_for_model(chat), matters);
+        for (platform, reason) in [("claude", claude), ("openai", openai), ("gemini", claude)] {
+            let on = chat.on(platform);
+            let decision = decide(&plan, Some(&on), KeyOf::Known(&key), None, 0);
+            assert_eq!(decision.reason.as_str(), reason, "{platform}");
+        }
+    }
+    assert!(!plan.share.asks_for_model(messages()), "nobody else's accounts serve it");
+}
+
 proptest! {
     #[test]
     fn a_key_that_is_in_stays_in(id in "[a-z0-9-]{1,40}", low in 0.0..=100.0, more in 0.0..=100.0) {

@@ -181,7 +181,8 @@ async fn keys_are_found_by_what_clients_present() {
     instance.desk.change(&forced).await.unwrap();
     instance.reaches(Phase::Canary).await;
     let method = http::Method::POST;
-    let with = |credential| Ask { method: &method, path: "/api/v1/messages", credential };
+    let with =
+        |credential| Ask { method: &method, path: "/api/v1/messages", credential, platform: None };
     let before = super::super::tests::commands(&store).await;
     assert_eq!(instance.rollout.decide_now(&with(Some(presented))), None, "nobody asked yet");
     let first = instance.rollout.decide_at_once(&with(Some(presented)));

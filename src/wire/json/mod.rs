@@ -10,6 +10,7 @@
 
 mod complaint;
 mod doc;
+mod early;
 mod number;
 mod scan;
 mod stringify;
@@ -21,6 +22,7 @@ mod tests;
 
 pub use complaint::complaint;
 pub use doc::{Doc, Kind, Value};
+pub use early::{EarlyMember, Found};
 pub use number::format_js_number;
 pub use stringify::{restringify, stringify};
 pub use text::{decode, encode, from_units, inner, trim_raw, trim_raw_inner, units};

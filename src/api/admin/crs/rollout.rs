@@ -43,7 +43,13 @@ pub(super) async fn status(
         .iter()
         .map(|route| {
             let (name, method, path) = (route.name, route.method, route.path);
-            json!({ "name": name, "method": method, "path": path, "platform": route.platform })
+            json!({
+                "name": name,
+                "method": method,
+                "path": path,
+                "platform": route.platform,
+                "platformsByModel": route.by_model,
+            })
         })
         .collect();
     done(json!({
