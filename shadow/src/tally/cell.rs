@@ -194,12 +194,14 @@ pub struct Coverage<'a> {
 impl<'a> Coverage<'a> {
     pub(super) fn of(cells: &'a BTreeMap<CellKey, Cell>) -> Self {
         // Of a request that only passed, the account is not known; a compared cell of the same route,
-        // stream and outcome covers it.
+        // stream and outcome covers it. Where not even its outcome is known, nobody saw more of it than its
+        // head, and the route is all there is.
         let covered = |key: &CellKey| {
             cells.iter().any(|(other, cell)| {
                 cell.compared > 0
-                    && (&other.route, other.stream, other.outcome)
-                        == (&key.route, key.stream, key.outcome)
+                    && other.route == key.route
+                    && (key.outcome == OutcomeClass::Unknown
+                        || (other.stream, other.outcome) == (key.stream, key.outcome))
             })
         };
         let mut cells: Vec<_> = cells

@@ -106,9 +106,15 @@ fn traffic_that_only_passed_must_be_covered() {
     };
     tally.passed(known.clone(), 1);
     assert!(tally.coverage().below(10).is_empty());
-    tally.passed(CellKey { stream: false, ..known }, 1);
+    tally.passed(CellKey { stream: false, ..known.clone() }, 1);
     let below = tally.coverage().below(10).len();
     assert_eq!(below, 1);
+    // Of a request outside of the sample nothing but its route is known.
+    let outside = CellKey { stream: false, outcome: OutcomeClass::Unknown, ..known };
+    tally.passed(outside.clone(), 1);
+    assert_eq!(tally.coverage().below(10).len(), below);
+    tally.passed(CellKey { route: "/openai/responses".into(), ..outside }, 1);
+    assert_eq!(tally.coverage().below(10).len(), below + 1);
 }
 
 #[test]

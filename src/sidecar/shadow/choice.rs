@@ -77,6 +77,12 @@ pub fn of_effects(effects: &Value) -> Option<AccountChoice> {
     })
 }
 
+/// Key of the record of an account of this kind.
+pub fn record_key(kind: &str, id: &str) -> Option<String> {
+    let (start, ..) = ACCOUNTS.iter().find(|(_, known, _)| *known == kind)?;
+    Some(format!("{start}{id}"))
+}
+
 /// JSON inside a text, or the value itself.
 fn parsed(value: &Value) -> Value {
     let inside = value.as_str().and_then(|text| serde_json::from_str(text).ok());

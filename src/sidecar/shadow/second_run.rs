@@ -17,6 +17,7 @@ use shadow::{Gap, Observation, Plane, Rules, Source, Verdict, capture::Capture, 
 
 use super::{
     case::{Candidate, Case},
+    quirks,
     seen::{Seen, SeenResponse},
     story,
 };
@@ -108,6 +109,7 @@ pub async fn both_sides(
         seen
     };
     let mut facts = story::facts(id, &seen.request);
+    facts.stream = story::streams(seen.response.as_ref(), facts.stream);
     // A trace that lacks something cannot stand for what Node did; its exchanges still serve as replies.
     let whole = trace.filter(|trace| trace.incomplete.is_none());
     let start_ms = start_of(&seen, trace);
@@ -148,6 +150,10 @@ pub async fn both_sides(
     if control.source == Source::Echo && run.sent.iter().any(|sent| streams(&sent.request.url)) {
         let why = "AWS's events cannot be had from the client's".to_owned();
         control.gaps.push(Gap { plane: Some(Plane::ResponseBody), why });
+    }
+    if let Some(trace) = whole {
+        let unlike = quirks::gaps(trace, &control, &candidate);
+        control.gaps.extend(unlike);
     }
     if control.source != Source::Tap {
         control.effects = None;

@@ -96,11 +96,23 @@ pub fn recordings(seen: &Seen, trace: Option<&NodeTrace>) -> Vec<Recorded> {
                 .filter(|(name, _)| is_vendors(name))
                 .cloned()
                 .collect(),
-            body: vec![response.body.clone()],
+            body: vec![unwrapped(response)],
             ..Recorded::default()
         }],
         (None, _) => Vec::new(),
     }
+}
+
+/// What the vendor said, in Node's answer. A limit of a ChatGPT account is handed on inside one event where
+/// a stream was asked for; the vendor's own answer is what is in it.
+fn unwrapped(response: &SeenResponse) -> Bytes {
+    let body = &response.body;
+    let inside = || {
+        let data = body.strip_prefix(b"data: ")?.strip_suffix(b"\n\n")?;
+        (memchr::memchr(b'\n', data).is_none()).then(|| body.slice_ref(data))
+    };
+    let wrapped = response.status == 429 && streams(Some(response), false);
+    wrapped.then(inside).flatten().unwrap_or_else(|| body.clone())
 }
 
 /// Whether answers on this path are in another dialect than the vendor's, so that they cannot stand for
@@ -173,6 +185,15 @@ pub fn facts(id: &str, request: &SeenRequest) -> RequestFacts {
             || field("prompt_cache_key").is_some_and(Value::is_string),
         client: request.header("user-agent").map(client),
     }
+}
+
+/// Whether the exchange is a stream. Node's answer tells, not the request alone: some routes stream unless
+/// they are told not to, others never do. Of a refusal that is no stream the request tells what was wanted.
+pub fn streams(answer: Option<&SeenResponse>, asked: bool) -> bool {
+    let Some(answer) = answer else { return asked };
+    let kind = answer.header("content-type").unwrap_or_default();
+    let events = kind.trim_start().to_ascii_lowercase().starts_with("text/event-stream");
+    events || (asked && !(200..300).contains(&answer.status))
 }
 
 fn side(
@@ -306,8 +327,29 @@ pub fn joined(pieces: &[Bytes]) -> Bytes {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
     use crate::sidecar::tap::Command;
+
+    #[rstest]
+    #[case::not_asked_for(200, "text/event-stream", false, true)]
+    #[case::spelled_otherwise(200, " Text/Event-Stream; charset=utf-8", true, true)]
+    #[case::never_done(200, "application/json", true, false)]
+    #[case::refused(400, "application/json", true, true)]
+    #[case::refused_as_a_stream(429, "text/event-stream", false, true)]
+    #[case::refused_plainly(429, "application/json", false, false)]
+    fn the_answer_tells_whether_it_is_a_stream(
+        #[case] status: u16,
+        #[case] kind: &str,
+        #[case] asked: bool,
+        #[case] streams: bool,
+    ) {
+        let headers = vec![("Content-Type".to_owned(), kind.to_owned())];
+        let answer = SeenResponse { status, headers, ..SeenResponse::default() };
+        assert_eq!(super::streams(Some(&answer), asked), streams);
+        assert_eq!(super::streams(None, asked), asked);
+    }
 
     #[test]
     fn an_hour_that_turns_between_the_answer_and_its_booking_is_noticed() {
