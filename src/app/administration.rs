@@ -1,6 +1,6 @@
 //! Administration of keys and accounts put together for one command: its own connections, no listener.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use compat::{
@@ -151,12 +151,16 @@ impl Administration {
     }
 }
 
-/// Deleting an account frees the keys bound to it.
+/// What administration of accounts asks of that of keys.
 struct KeyBindings(KeyAdmin);
 
 impl Bindings for KeyBindings {
     fn unbind<'a>(&'a self, kind: AccountKind, account_id: &'a str) -> BoxFuture<'a, usize> {
         self.0.unbind(kind, account_id).boxed()
+    }
+
+    fn counts(&self, kind: AccountKind) -> BoxFuture<'_, HashMap<String, usize>> {
+        self.0.bound_counts(kind).boxed()
     }
 }
 

@@ -20,7 +20,7 @@ mod state;
 mod update;
 mod view;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use compat::{
     clock::{Clock, LocalCalendar},
@@ -43,10 +43,12 @@ pub use login::Login;
 pub use probe::{DEFAULT_MODEL, Told, default_model};
 pub use view::Shown;
 
-/// Frees the API keys that are bound to an account which is deleted.
+/// The API keys that are bound to accounts.
 pub trait Bindings: Send + Sync {
-    /// Frees them and tells how many there were.
+    /// Frees those of an account, which is deleted, and tells how many there were.
     fn unbind<'a>(&'a self, kind: AccountKind, account_id: &'a str) -> BoxFuture<'a, usize>;
+    /// How many are bound to each account of a kind; none where they cannot be read.
+    fn counts(&self, kind: AccountKind) -> BoxFuture<'_, HashMap<String, usize>>;
 }
 
 /// Everything that administration of accounts reaches the world through.

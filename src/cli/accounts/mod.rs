@@ -169,6 +169,11 @@ enum Action {
     Resume(Which),
     /// End every fault an account is in: limits, cool-downs, stops.
     Reset(Which),
+    /// End the limit of an openai-responses account and nothing else.
+    ///
+    /// An account that the limit closed to the scheduler stays closed, as in the legacy console; `resume`
+    /// opens it, and `reset` does both.
+    ResetRateLimit(Which),
     /// Exchange the refresh token of a Claude or ChatGPT account now.
     Refresh(Which),
     /// Make one small request with an account's credentials and show the answer.
@@ -305,6 +310,10 @@ async fn act(accounts: &AccountAdmin, action: Action, output: &Output) -> Result
         Action::Reset(which) => {
             let (kind, id) = which.find(accounts).await?;
             accounts.reset_status(kind, &id).await?
+        }
+        Action::ResetRateLimit(which) => {
+            let (kind, id) = which.find(accounts).await?;
+            accounts.reset_rate_limit(kind, &id).await?
         }
         Action::Refresh(which) => {
             let (kind, id) = which.login_id(accounts).await?;

@@ -1,5 +1,7 @@
 //! Which account a key is bound to.
 
+use std::collections::HashMap;
+
 use compat::keys::AccountKind;
 use serde_json::Value;
 
@@ -20,6 +22,21 @@ impl KeyAdmin {
         }
     }
 
+    /// How many keys are bound to each account of a kind, groups left out; none where keys cannot be read.
+    pub async fn bound_counts(&self, kind: AccountKind) -> HashMap<String, usize> {
+        let records = self.records().await.unwrap_or_else(|error| {
+            tracing::error!(%error, "bound keys could not be counted");
+            Vec::new()
+        });
+        let mut counts = HashMap::new();
+        for record in records.iter().filter(|record| !record.is("isDeleted")) {
+            if let Some(id) = bound_to(record, kind) {
+                *counts.entry(id.to_owned()).or_default() += 1;
+            }
+        }
+        counts
+    }
+
     async fn free(&self, kind: AccountKind, account_id: &str) -> Result<usize, Failure> {
         let Some((field, value)) = binding(kind, account_id) else { return Ok(0) };
         let bound = |record: &Record| !record.is("isDeleted") && record.get(field) == value;
@@ -31,6 +48,14 @@ impl KeyAdmin {
         }
         Ok(bound.len())
     }
+}
+
+/// The account of a kind that a binding names. A provider's may be named without saying that it is one.
+fn bound_to(record: &Record, kind: AccountKind) -> Option<&str> {
+    let (field, mark) = binding(kind, "")?;
+    let value = record.get(field);
+    let id = value.strip_prefix(mark.as_str()).unwrap_or(value);
+    (!id.is_empty()).then_some(id)
 }
 
 /// Field and value of a key that is bound to an account; no key is ever bound to a CCR account.

@@ -145,6 +145,27 @@ impl AccountAdmin {
         })
     }
 
+    /// Ends a provider's limit and no more, as the legacy service does it: an account that the limit
+    /// closed to the scheduler stays closed.
+    ///
+    /// # Errors
+    /// Another kind of account (400), an unknown one, or what failed (500).
+    pub async fn reset_rate_limit(&self, kind: Kind, id: &str) -> Result<Value, Declined> {
+        if kind != Kind::OpenAiResponses {
+            let text = "Only limits of openai-responses accounts can be ended alone";
+            return Err(Declined::invalid(text));
+        }
+        let values = [
+            ("rateLimitedAt", ""),
+            ("rateLimitStatus", ""),
+            ("status", "active"),
+            ("errorMessage", ""),
+        ];
+        let values = values.map(|(name, value)| (name.to_owned(), value.into()));
+        self.store_responses(id, &Body::from_iter(values)).await.map_err(bare)?;
+        Ok(json!({ "success": true, "message": "Rate limit reset successfully" }))
+    }
+
     /// Starts the day of a provider's quota anew.
     pub(in super::super) async fn reset_responses_usage(
         &self,

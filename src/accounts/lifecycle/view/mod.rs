@@ -9,7 +9,7 @@ mod console;
 mod responses;
 
 use compat::{
-    keys,
+    keys::{self, AccountKind},
     pool::{Fields, Kind},
     store::{Batch, Cmd},
 };
@@ -138,6 +138,7 @@ impl AccountAdmin {
                 items.push(Shown { kind, item });
             }
         }
+        self.count_keys(&mut items).await;
         if kind == Kind::Bedrock {
             items.sort_by(|a, b| {
                 let priority = |shown: &Shown| compat::js::number(shown.item.get("priority"));
@@ -173,6 +174,18 @@ impl AccountAdmin {
         Ok(Some(item))
     }
 
+    /// Adds how many keys are bound to providers; the legacy service shows it of no other kind here.
+    async fn count_keys(&self, shown: &mut [Shown]) {
+        let mut counts = None;
+        for shown in shown.iter_mut().filter(|shown| shown.kind == Kind::OpenAiResponses) {
+            if counts.is_none() {
+                counts = Some(self.0.bindings.counts(AccountKind::OpenAiResponses).await);
+            }
+            let count = counts.as_ref().and_then(|counts| counts.get(shown.text("id")));
+            shown.item["boundApiKeysCount"] = count.copied().unwrap_or_default().into();
+        }
+    }
+
     /// Requests that run on a console account.
     async fn tasks(&self, id: &str, now_ms: i64) -> Result<i64, Failure> {
         let key = keys::console_account_leases(id);
@@ -189,7 +202,10 @@ impl AccountAdmin {
             let item = self.item(*kind, which).await;
             let item = item.map_err(|error| error.under("Failed to get account"))?;
             if let Some(item) = item {
-                return Ok(Shown { kind: *kind, item });
+                let mut shown = [Shown { kind: *kind, item }];
+                self.count_keys(&mut shown).await;
+                let [shown] = shown;
+                return Ok(shown);
             }
         }
         let mut named = self.list(kinds).await?.into_iter().filter(|own| own.text("name") == which);
