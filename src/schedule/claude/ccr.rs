@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use compat::pool::{Entry, Kind};
 
-use super::{Exclusion, Model, SelectError, model, order, work::Work};
+use super::{Exclusion, Ledger, Model, SelectError, model, order};
 
 /// The CCR account to use.
-pub(super) fn choose(work: &mut Work<'_>, requested: Model<'_>) -> Result<Arc<Entry>, SelectError> {
+pub(super) fn choose(
+    ledger: &mut Ledger<'_>,
+    requested: Model<'_>,
+) -> Result<Arc<Entry>, SelectError> {
     let mut found = Vec::new();
-    for entry in work.list(Kind::Ccr) {
-        let exclusion = look(work, &entry, requested)?;
-        if work.note(Kind::Ccr, &entry.id, exclusion) {
+    for entry in ledger.list(Kind::Ccr) {
+        let exclusion = look(ledger, &entry, requested)?;
+        if ledger.note(Kind::Ccr, &entry.id, exclusion) {
             found.push(entry);
         }
     }
@@ -25,14 +28,14 @@ pub(super) fn choose(work: &mut Work<'_>, requested: Model<'_>) -> Result<Arc<En
 }
 
 fn look(
-    work: &mut Work<'_>,
+    ledger: &mut Ledger<'_>,
     entry: &Arc<Entry>,
     requested: Model<'_>,
 ) -> Result<Option<Exclusion>, SelectError> {
     if !entry.active() {
         return Ok(Some(Exclusion::Inactive));
     }
-    let entry = &work.recovered(entry);
+    let entry = &ledger.recovered(entry);
     let status = match entry.status() {
         "" => "active",
         status => status,
@@ -52,12 +55,12 @@ fn look(
     if !entry.proxy_readable() {
         return Ok(Some(Exclusion::Unreadable));
     }
-    if work.cooling(entry) {
+    if ledger.cooling(entry) {
         return Ok(Some(Exclusion::Cooling));
     }
-    let limited = work.limited(Kind::Ccr, &entry.id);
-    let spent = work.quota_spent(Kind::Ccr, &entry.id);
-    let overloaded = work.overloaded(Kind::Ccr, &entry.id);
+    let limited = ledger.limited(Kind::Ccr, &entry.id);
+    let spent = ledger.quota_spent(Kind::Ccr, &entry.id);
+    let overloaded = ledger.overloaded(Kind::Ccr, &entry.id);
     Ok(if limited {
         Some(Exclusion::Limited)
     } else if spent {

@@ -9,28 +9,28 @@ use compat::{
     pool::{Entry, Kind},
 };
 
-use super::{Exclusion, Model, model, work::Work};
+use super::{Exclusion, Ledger, Model, model};
 
 /// Looks at one account by the rules for sticky sessions. `None` means it can serve.
 pub(super) fn sticky(
-    work: &mut Work<'_>,
+    ledger: &mut Ledger<'_>,
     kind: Kind,
     id: &str,
     requested: Model<'_>,
     family: Option<Family>,
 ) -> Option<Exclusion> {
-    let Some(entry) = work.get(kind, id) else { return Some(Exclusion::Missing) };
+    let Some(entry) = ledger.get(kind, id) else { return Some(Exclusion::Missing) };
     match kind {
-        Kind::Official => official(work, &entry, requested, family),
-        Kind::Console | Kind::Ccr => provider(work, &entry, requested),
-        Kind::Bedrock => bedrock(work, &entry),
+        Kind::Official => official(ledger, &entry, requested, family),
+        Kind::Console | Kind::Ccr => provider(ledger, &entry, requested),
+        Kind::Bedrock => bedrock(ledger, &entry),
         // Other families' mappings are no mappings here.
         Kind::OpenAi | Kind::OpenAiResponses | Kind::Azure => Some(Exclusion::Missing),
     }
 }
 
 fn official(
-    work: &mut Work<'_>,
+    ledger: &mut Ledger<'_>,
     entry: &Arc<Entry>,
     requested: Model<'_>,
     family: Option<Family>,
@@ -48,24 +48,29 @@ fn official(
     if let Some(exclusion) = model::check(entry, requested).unwrap_or(Some(Exclusion::Model)) {
         return Some(exclusion);
     }
-    if work.cooling(entry) {
+    if ledger.cooling(entry) {
         return Some(Exclusion::Cooling);
     }
-    if work.limited(Kind::Official, &entry.id) {
+    if ledger.limited(Kind::Official, &entry.id) {
         return Some(Exclusion::Limited);
     }
-    work.family_limited(&entry.id, family)
+    ledger
+        .family_limited(&entry.id, family)
         .then(|| family.map_or(Exclusion::Limited, Exclusion::FamilyLimited))
 }
 
 /// Console and CCR accounts.
-fn provider(work: &mut Work<'_>, entry: &Arc<Entry>, requested: Model<'_>) -> Option<Exclusion> {
+fn provider(
+    ledger: &mut Ledger<'_>,
+    entry: &Arc<Entry>,
+    requested: Model<'_>,
+) -> Option<Exclusion> {
     let (kind, id) = (entry.kind, entry.id.clone());
-    work.purge_leases(entry);
+    ledger.purge_leases(entry);
     if !entry.active() {
         return Some(Exclusion::Inactive);
     }
-    let entry = &work.recovered(entry);
+    let entry = &ledger.recovered(entry);
     // An overloaded account keeps its sessions while its overload lasts only in the status field; an
     // unauthorized one passes here to have its quota checked, and is refused below.
     if !matches!(entry.status(), "active" | "unauthorized" | "overloaded") {
@@ -77,29 +82,29 @@ fn provider(work: &mut Work<'_>, entry: &Arc<Entry>, requested: Model<'_>) -> Op
     if let Some(exclusion) = model::check(entry, requested).unwrap_or(Some(Exclusion::Model)) {
         return Some(exclusion);
     }
-    if expired(entry, work.now_ms()) {
+    if expired(entry, ledger.now_ms()) {
         return Some(Exclusion::Expired);
     }
-    work.check_quota(kind, &id);
-    if work.cooling(entry) {
+    ledger.check_quota(kind, &id);
+    if ledger.cooling(entry) {
         return Some(Exclusion::Cooling);
     }
-    if work.limited(kind, &id) {
+    if ledger.limited(kind, &id) {
         return Some(Exclusion::Limited);
     }
-    if work.quota_spent(kind, &id) {
+    if ledger.quota_spent(kind, &id) {
         return Some(Exclusion::Quota);
     }
     if entry.status() == "unauthorized" {
         return Some(Exclusion::Status("unauthorized".to_owned()));
     }
-    if work.overloaded(kind, &id) {
+    if ledger.overloaded(kind, &id) {
         return Some(Exclusion::Overloaded);
     }
-    (kind == Kind::Console && work.slots_full(entry)).then_some(Exclusion::SlotsFull)
+    (kind == Kind::Console && ledger.slots_full(entry)).then_some(Exclusion::SlotsFull)
 }
 
-fn bedrock(work: &mut Work<'_>, entry: &Arc<Entry>) -> Option<Exclusion> {
+fn bedrock(ledger: &mut Ledger<'_>, entry: &Arc<Entry>) -> Option<Exclusion> {
     if !entry.credentials {
         return Some(Exclusion::Unreadable);
     }
@@ -109,22 +114,22 @@ fn bedrock(work: &mut Work<'_>, entry: &Arc<Entry>) -> Option<Exclusion> {
     if !entry.schedulable() {
         return Some(Exclusion::Unschedulable);
     }
-    work.cooling(entry).then_some(Exclusion::Cooling)
+    ledger.cooling(entry).then_some(Exclusion::Cooling)
 }
 
 /// The account that a session is bound to: neither scheduling nor the model are looked at.
-pub(super) fn forced(work: &mut Work<'_>, id: &str) -> Option<Exclusion> {
-    let Some(entry) = work.get(Kind::Official, id) else { return Some(Exclusion::Missing) };
+pub(super) fn forced(ledger: &mut Ledger<'_>, id: &str) -> Option<Exclusion> {
+    let Some(entry) = ledger.get(Kind::Official, id) else { return Some(Exclusion::Missing) };
     if !entry.active() {
         return Some(Exclusion::Inactive);
     }
     if matches!(entry.status(), "error" | "temp_error") {
         return Some(Exclusion::Status(entry.status().to_owned()));
     }
-    if work.limited(Kind::Official, id) {
+    if ledger.limited(Kind::Official, id) {
         return Some(Exclusion::Limited);
     }
-    work.cooling(&entry).then_some(Exclusion::Cooling)
+    ledger.cooling(&entry).then_some(Exclusion::Cooling)
 }
 
 /// Whether a plan has ended; an unreadable end never comes.

@@ -9,8 +9,8 @@ use compat::{
 };
 
 use super::{
-    Decision, Exclusion, Model, Question, Seen, SelectError, SelectRequest, Via, bound, ccr, check,
-    group, model, order, shared, work::Work,
+    Decision, Exclusion, Ledger, Model, Question, Seen, SelectError, SelectRequest, Via, bound,
+    ccr, check, group, model, order, shared,
 };
 use crate::domain::AccountId;
 
@@ -32,9 +32,9 @@ impl Question for SelectRequest<'_> {
     }
 
     fn decide(&self, seen: &Seen<'_>) -> Option<Decision<SelectError>> {
-        let mut run = Run { request: self, work: Work::new(*seen) };
+        let mut run = Run { request: self, ledger: Ledger::new(*seen) };
         let result = run.choose().transpose()?;
-        Some(run.work.0.close(result))
+        Some(run.ledger.close(result))
     }
 }
 
@@ -76,7 +76,7 @@ const SHARED: [Need; 3] =
 
 struct Run<'a> {
     request: &'a SelectRequest<'a>,
-    work: Work<'a>,
+    ledger: Ledger<'a>,
 }
 
 type Found = (Arc<Entry>, Via);
@@ -99,7 +99,7 @@ impl Run<'_> {
         if let Some(group) = bindings.claude.strip_prefix("group:") {
             return self.group(group, model, family).map(Some);
         }
-        if let Some(entry) = bound::first(&mut self.work, bindings, family)? {
+        if let Some(entry) = bound::first(&mut self.ledger, bindings, family)? {
             return Ok(Some((entry, Via::Dedicated)));
         }
         if let Some(mapping) = self.mapping() {
@@ -108,15 +108,15 @@ impl Run<'_> {
             {
                 return Ok(Some((entry, Via::Sticky)));
             }
-            self.work.forget(self.request);
+            self.ledger.forget(self.request);
         }
-        if !self.work.snapshot().covers(&SHARED) {
+        if !self.ledger.snapshot().covers(&SHARED) {
             return Ok(None);
         }
-        let (entry, via) = match bound::again(&mut self.work, bindings, family)? {
+        let (entry, via) = match bound::again(&mut self.ledger, bindings, family)? {
             Some(entry) => (entry, Via::Dedicated),
             None => {
-                let mut found = shared::eligible(&mut self.work, model, family)?;
+                let mut found = shared::eligible(&mut self.ledger, model, family)?;
                 order::sort(&mut found);
                 let first = found.into_iter().next().ok_or_else(|| match model {
                     Model::Unspecified => SelectError::None,
@@ -127,7 +127,7 @@ impl Run<'_> {
                 (first, Via::Shared)
             }
         };
-        self.work.stick(self.request, &entry);
+        self.ledger.stick(self.request, &entry);
         Ok(Some((entry, via)))
     }
 
@@ -137,9 +137,9 @@ impl Run<'_> {
             forced.account_type == "claude-official" && !forced.account_id.is_empty()
         });
         let Some(forced) = forced else { return Ok(None) };
-        let exclusion = check::forced(&mut self.work, forced.account_id);
-        let fits = self.work.note(Kind::Official, &Arc::from(forced.account_id), exclusion);
-        match self.work.get(Kind::Official, forced.account_id) {
+        let exclusion = check::forced(&mut self.ledger, forced.account_id);
+        let fits = self.ledger.note(Kind::Official, &Arc::from(forced.account_id), exclusion);
+        match self.ledger.get(Kind::Official, forced.account_id) {
             Some(entry) if fits => Ok(Some((entry, Via::Forced))),
             _ => {
                 Err(SelectError::SessionBinding { account_id: AccountId::from(forced.account_id) })
@@ -154,10 +154,10 @@ impl Run<'_> {
             if let Some(entry) = self.stays(&mapping, model, None) {
                 return Ok((entry, Via::Sticky));
             }
-            self.work.forget(self.request);
+            self.ledger.forget(self.request);
         }
-        let entry = ccr::choose(&mut self.work, model)?;
-        self.work.stick(self.request, &entry);
+        let entry = ccr::choose(&mut self.ledger, model)?;
+        self.ledger.stick(self.request, &entry);
         Ok((entry, Via::Shared))
     }
 
@@ -167,13 +167,13 @@ impl Run<'_> {
         model: Model<'_>,
         family: Option<Family>,
     ) -> Result<Found, SelectError> {
-        let group = group::find(&self.work, id)?;
+        let group = group::find(&self.ledger, id)?;
         if let Some(mapping) = self.mapping() {
             let member = group.members.iter().any(|id| **id == *mapping.account_id);
             if !member {
                 let kind = kind(&mapping).unwrap_or(Kind::Official);
                 let id = Arc::from(&*mapping.account_id);
-                self.work.note(kind, &id, Some(Exclusion::NotMember));
+                self.ledger.note(kind, &id, Some(Exclusion::NotMember));
             }
             if member
                 && mapping.account_type != "ccr"
@@ -181,15 +181,15 @@ impl Run<'_> {
             {
                 return Ok((entry, Via::Sticky));
             }
-            self.work.forget(self.request);
+            self.ledger.forget(self.request);
         }
-        let entry = group::choose(&mut self.work, &group, model, family)?;
-        self.work.stick(self.request, &entry);
+        let entry = group::choose(&mut self.ledger, &group, model, family)?;
+        self.ledger.stick(self.request, &entry);
         Ok((entry, Via::Group))
     }
 
     fn mapping(&self) -> Option<Mapping> {
-        self.work.mapping(self.request)
+        self.ledger.mapping(self.request)
     }
 
     /// The conversation's account if it can still serve; its mapping is renewed when that is due.
@@ -200,12 +200,12 @@ impl Run<'_> {
         family: Option<Family>,
     ) -> Option<Arc<Entry>> {
         let kind = kind(mapping)?;
-        let exclusion = check::sticky(&mut self.work, kind, &mapping.account_id, model, family);
-        if !self.work.note(kind, &Arc::from(&*mapping.account_id), exclusion) {
+        let exclusion = check::sticky(&mut self.ledger, kind, &mapping.account_id, model, family);
+        if !self.ledger.note(kind, &Arc::from(&*mapping.account_id), exclusion) {
             return None;
         }
-        let entry = self.work.get(kind, &mapping.account_id)?;
-        self.work.renew(self.request);
+        let entry = self.ledger.get(kind, &mapping.account_id)?;
+        self.ledger.renew(self.request);
         Some(entry)
     }
 }

@@ -7,16 +7,16 @@ use compat::{
     pool::{Entry, Group, Kind},
 };
 
-use super::{Exclusion, Model, SelectError, model, order, work::Work};
+use super::{Exclusion, Ledger, Model, SelectError, model, order};
 
 /// The group of that id.
-pub(super) fn find(work: &Work<'_>, id: &str) -> Result<Arc<Group>, SelectError> {
-    work.snapshot().group(id).ok_or_else(|| SelectError::GroupNotFound(id.to_owned()))
+pub(super) fn find(ledger: &Ledger<'_>, id: &str) -> Result<Arc<Group>, SelectError> {
+    ledger.snapshot().group(id).ok_or_else(|| SelectError::GroupNotFound(id.to_owned()))
 }
 
 /// The member to use when the conversation has none.
 pub(super) fn choose(
-    work: &mut Work<'_>,
+    ledger: &mut Ledger<'_>,
     group: &Group,
     requested: Model<'_>,
     family: Option<Family>,
@@ -26,12 +26,12 @@ pub(super) fn choose(
     }
     let mut found = Vec::new();
     for id in &group.members {
-        let Some(entry) = member(work, group, id) else {
-            work.note(Kind::Official, id, Some(Exclusion::Missing));
+        let Some(entry) = member(ledger, group, id) else {
+            ledger.note(Kind::Official, id, Some(Exclusion::Missing));
             continue;
         };
-        let exclusion = look(work, &entry, requested, family)?;
-        if work.note(entry.kind, id, exclusion) {
+        let exclusion = look(ledger, &entry, requested, family)?;
+        if ledger.note(entry.kind, id, exclusion) {
             found.push(entry);
         }
     }
@@ -41,22 +41,23 @@ pub(super) fn choose(
 
 /// A member's record: an official account, else a console account. Groups of other platforms have none
 /// here.
-fn member(work: &Work<'_>, group: &Group, id: &str) -> Option<Arc<Entry>> {
+fn member(ledger: &Ledger<'_>, group: &Group, id: &str) -> Option<Arc<Entry>> {
     if group.platform != "claude" {
         return None;
     }
-    work.get(Kind::Official, id)
+    ledger
+        .get(Kind::Official, id)
         .filter(|entry| !entry.get("id").is_empty())
-        .or_else(|| work.get(Kind::Console, id))
+        .or_else(|| ledger.get(Kind::Console, id))
 }
 
 fn look(
-    work: &mut Work<'_>,
+    ledger: &mut Ledger<'_>,
     entry: &Entry,
     requested: Model<'_>,
     family: Option<Family>,
 ) -> Result<Option<Exclusion>, SelectError> {
-    work.purge_leases(entry);
+    ledger.purge_leases(entry);
     if !entry.active() {
         return Ok(Some(Exclusion::Inactive));
     }
@@ -73,17 +74,17 @@ fn look(
     if let Some(exclusion) = model::check(entry, requested)? {
         return Ok(Some(exclusion));
     }
-    if work.cooling(entry) {
+    if ledger.cooling(entry) {
         return Ok(Some(Exclusion::Cooling));
     }
-    if work.limited(entry.kind, &entry.id) {
+    if ledger.limited(entry.kind, &entry.id) {
         return Ok(Some(Exclusion::Limited));
     }
     if entry.kind == Kind::Official
         && let Some(family) = family
-        && work.family_limited(&entry.id, Some(family))
+        && ledger.family_limited(&entry.id, Some(family))
     {
         return Ok(Some(Exclusion::FamilyLimited(family)));
     }
-    Ok((entry.kind == Kind::Console && work.slots_full(entry)).then_some(Exclusion::SlotsFull))
+    Ok((entry.kind == Kind::Console && ledger.slots_full(entry)).then_some(Exclusion::SlotsFull))
 }

@@ -9,9 +9,9 @@ mod group;
 mod model;
 mod request;
 mod shared;
-mod work;
+mod states;
 
 pub use binding::{BindingCheck, SessionBindings};
 pub use request::{ForcedAccount, KeyBindings, Model, SelectError, SelectRequest, Unavailable};
 
-use super::{Decision, Exclusion, Question, Seen, Via, order};
+use super::{Decision, Exclusion, Question, Seen, Via, ledger::Ledger, order};

@@ -8,30 +8,30 @@ use compat::{
     record::ModelMap,
 };
 
-use super::{Exclusion, Model, SelectError, check, model, work::Work};
+use super::{Exclusion, Ledger, Model, SelectError, check, model};
 
 /// Accounts that can serve, in the order before sorting.
 pub(super) fn eligible(
-    work: &mut Work<'_>,
+    ledger: &mut Ledger<'_>,
     requested: Model<'_>,
     family: Option<Family>,
 ) -> Result<Vec<Arc<Entry>>, SelectError> {
     let mut found = Vec::new();
-    for entry in work.list(Kind::Official) {
-        let exclusion = official(work, &entry, requested, family)?;
-        if work.note(Kind::Official, &entry.id, exclusion) {
+    for entry in ledger.list(Kind::Official) {
+        let exclusion = official(ledger, &entry, requested, family)?;
+        if ledger.note(Kind::Official, &entry.id, exclusion) {
             found.push(entry);
         }
     }
-    let all_full = console_accounts(work, requested, &mut found)?;
-    let mut bedrock = work.list(Kind::Bedrock);
+    let all_full = console_accounts(ledger, requested, &mut found)?;
+    let mut bedrock = ledger.list(Kind::Bedrock);
     // The legacy listing comes by priority and name; it matters only for otherwise equal accounts.
     bedrock.sort_by(|a, b| {
         (a.priority(), a.name().to_lowercase()).cmp(&(b.priority(), b.name().to_lowercase()))
     });
     for entry in bedrock {
-        let exclusion = shared_bedrock(work, &entry);
-        if work.note(Kind::Bedrock, &entry.id, exclusion) {
+        let exclusion = shared_bedrock(ledger, &entry);
+        if ledger.note(Kind::Bedrock, &entry.id, exclusion) {
             found.push(entry);
         }
     }
@@ -42,7 +42,7 @@ pub(super) fn eligible(
 }
 
 fn official(
-    work: &mut Work<'_>,
+    ledger: &mut Ledger<'_>,
     entry: &Entry,
     requested: Model<'_>,
     family: Option<Family>,
@@ -62,14 +62,14 @@ fn official(
     if let Some(exclusion) = model::check(entry, requested)? {
         return Ok(Some(exclusion));
     }
-    if work.cooling(entry) {
+    if ledger.cooling(entry) {
         return Ok(Some(Exclusion::Cooling));
     }
-    if work.limited(Kind::Official, &entry.id) {
+    if ledger.limited(Kind::Official, &entry.id) {
         return Ok(Some(Exclusion::Limited));
     }
     Ok(match family {
-        Some(family) if work.family_limited(&entry.id, Some(family)) => {
+        Some(family) if ledger.family_limited(&entry.id, Some(family)) => {
             Some(Exclusion::FamilyLimited(family))
         }
         _ => None,
@@ -79,30 +79,30 @@ fn official(
 /// Adds console accounts, those with limited slots last. Tells whether there were eligible ones and
 /// all of them were full.
 fn console_accounts(
-    work: &mut Work<'_>,
+    ledger: &mut Ledger<'_>,
     requested: Model<'_>,
     found: &mut Vec<Arc<Entry>>,
 ) -> Result<bool, SelectError> {
     let (mut free, mut full) = (0_usize, 0_usize);
     let mut slotted = Vec::new();
-    for listed in work.list(Kind::Console) {
+    for listed in ledger.list(Kind::Console) {
         if !listed.get("id").is_empty() {
-            work.purge_leases(&listed);
+            ledger.purge_leases(&listed);
         }
-        let (current, exclusion) = console(work, listed, requested)?;
+        let (current, exclusion) = console(ledger, listed, requested)?;
         if exclusion.is_some() {
-            work.note(Kind::Console, &current.id, exclusion);
+            ledger.note(Kind::Console, &current.id, exclusion);
         } else if current.max_concurrent() > 0 {
             slotted.push(current);
         } else {
-            work.note(Kind::Console, &current.id, None);
+            ledger.note(Kind::Console, &current.id, None);
             free += 1;
             found.push(current);
         }
     }
     for entry in slotted {
-        let exclusion = work.slots_full(&entry).then_some(Exclusion::SlotsFull);
-        if work.note(Kind::Console, &entry.id, exclusion) {
+        let exclusion = ledger.slots_full(&entry).then_some(Exclusion::SlotsFull);
+        if ledger.note(Kind::Console, &entry.id, exclusion) {
             free += 1;
             found.push(entry);
         } else {
@@ -115,7 +115,7 @@ fn console_accounts(
 /// Looks at one console account, after lifting a block or quota stop whose time is over. The record
 /// returned is the one that was judged.
 fn console(
-    work: &mut Work<'_>,
+    ledger: &mut Ledger<'_>,
     listed: Arc<Entry>,
     requested: Model<'_>,
 ) -> Result<(Arc<Entry>, Option<Exclusion>), SelectError> {
@@ -128,7 +128,7 @@ fn console(
     if matches!(models, ModelMap::Unreadable(_)) || !listed.proxy_readable() {
         return Ok((listed, Some(Exclusion::Unreadable)));
     }
-    let blocked = work.console_blocked(&id);
+    let blocked = ledger.console_blocked(&id);
     let mut entry = listed;
     // A listed record has defaults filled in and hides the end of its plan; one read again after a
     // recovery has neither (legacy quirk).
@@ -138,11 +138,11 @@ fn console(
         status => status.to_owned(),
     };
     if !blocked && entry.status() == "account_blocked" {
-        entry = work.get(Kind::Console, &id).unwrap_or(entry);
+        entry = ledger.get(Kind::Console, &id).unwrap_or(entry);
         read_again = true;
     }
-    if entry.status() == "quota_exceeded" && !work.quota_spent(Kind::Console, &id) {
-        entry = work.get(Kind::Console, &id).unwrap_or(entry);
+    if entry.status() == "quota_exceeded" && !ledger.quota_spent(Kind::Console, &id) {
+        entry = ledger.get(Kind::Console, &id).unwrap_or(entry);
         read_again = true;
     }
     let state = status(&entry, read_again);
@@ -162,21 +162,21 @@ fn console(
     if exclusion.is_some() {
         return Ok((entry, exclusion));
     }
-    if read_again && check::expired(&entry, work.now_ms()) {
+    if read_again && check::expired(&entry, ledger.now_ms()) {
         return Ok((entry, Some(Exclusion::Expired)));
     }
-    work.check_quota(Kind::Console, &id);
-    if work.cooling(&entry) {
+    ledger.check_quota(Kind::Console, &id);
+    if ledger.cooling(&entry) {
         return Ok((entry, Some(Exclusion::Cooling)));
     }
-    let limited = work.limited(Kind::Console, &id);
-    let spent = work.quota_spent(Kind::Console, &id);
+    let limited = ledger.limited(Kind::Console, &id);
+    let spent = ledger.quota_spent(Kind::Console, &id);
     let exclusion =
         if limited { Some(Exclusion::Limited) } else { spent.then_some(Exclusion::Quota) };
     Ok((entry, exclusion))
 }
 
-fn shared_bedrock(work: &mut Work<'_>, entry: &Entry) -> Option<Exclusion> {
+fn shared_bedrock(ledger: &mut Ledger<'_>, entry: &Entry) -> Option<Exclusion> {
     if !entry.active() {
         return Some(Exclusion::Inactive);
     }
@@ -186,5 +186,5 @@ fn shared_bedrock(work: &mut Work<'_>, entry: &Entry) -> Option<Exclusion> {
     if !entry.schedulable() {
         return Some(Exclusion::Unschedulable);
     }
-    work.cooling(entry).then_some(Exclusion::Cooling)
+    ledger.cooling(entry).then_some(Exclusion::Cooling)
 }

@@ -9,34 +9,34 @@ use compat::{
 };
 
 use super::{
-    Ask, Exclusion,
+    Ask, Exclusion, Ledger,
     refusal::{Dedicated, Refusal},
-    work::{Work, serves},
+    states::serves,
 };
 
 /// `Ok(None)`: go on with the shared accounts.
 pub(super) fn choose(
-    work: &mut Work<'_>,
+    ledger: &mut Ledger<'_>,
     ask: &Ask<'_>,
     kind: Kind,
     id: &str,
 ) -> Result<Option<Arc<Entry>>, Refusal> {
     let shared: Arc<str> = Arc::from(id);
-    let Some(entry) = work.account(kind, id) else {
-        work.note(kind, &shared, Some(Exclusion::Missing));
+    let Some(entry) = ledger.account(kind, id) else {
+        ledger.note(kind, &shared, Some(Exclusion::Missing));
         return Err(refused(ask.binding, Dedicated::Missing));
     };
     if let Some((why, exclusion)) = out_of_use(&entry) {
-        work.note(kind, &shared, Some(exclusion));
+        ledger.note(kind, &shared, Some(exclusion));
         return Err(refused(entry.get("name"), why));
     }
-    if work.cooling(&entry) {
-        work.note(kind, &shared, Some(Exclusion::Cooling));
+    if ledger.cooling(&entry) {
+        ledger.note(kind, &shared, Some(Exclusion::Cooling));
         return Ok(None);
     }
     let exclusion = match kind {
-        Kind::OpenAi => work.ready(&entry),
-        _ => provider(work, &entry),
+        Kind::OpenAi => ledger.ready(&entry),
+        _ => provider(ledger, &entry),
     };
     if let Some(exclusion) = exclusion {
         let why = match exclusion {
@@ -44,19 +44,19 @@ pub(super) fn choose(
             Exclusion::Expired => Dedicated::Expired,
             _ => Dedicated::Unschedulable,
         };
-        work.note(kind, &shared, Some(exclusion));
+        ledger.note(kind, &shared, Some(exclusion));
         return Err(refused(entry.get("name"), why));
     }
     if let Some(model) = ask.model
         && kind == Kind::OpenAi
         && !serves(&entry, ask.model)
     {
-        work.note(kind, &shared, Some(Exclusion::Model));
+        ledger.note(kind, &shared, Some(Exclusion::Model));
         let (name, model) = (entry.get("name").to_owned(), model.to_owned());
         return Err(Refusal::DedicatedModel { name, model });
     }
-    work.note(kind, &shared, None);
-    Ok(work.get(kind, id))
+    ledger.note(kind, &shared, None);
+    Ok(ledger.get(kind, id))
 }
 
 fn out_of_use(entry: &Entry) -> Option<(Dedicated, Exclusion)> {
@@ -71,15 +71,15 @@ fn out_of_use(entry: &Entry) -> Option<(Dedicated, Exclusion)> {
     }
 }
 
-fn provider(work: &mut Work<'_>, entry: &Arc<Entry>) -> Option<Exclusion> {
-    if work.limited(entry) {
+fn provider(ledger: &mut Ledger<'_>, entry: &Arc<Entry>) -> Option<Exclusion> {
+    if ledger.provider_limited(entry) {
         return Some(Exclusion::Limited);
     }
-    let entry = work.get(entry.kind, &entry.id).unwrap_or_else(|| entry.clone());
+    let entry = ledger.get(entry.kind, &entry.id).unwrap_or_else(|| entry.clone());
     if !entry.schedulable() {
         return Some(Exclusion::Unschedulable);
     }
-    responses::plan_ended(&entry, work.now_ms()).then_some(Exclusion::Expired)
+    responses::plan_ended(&entry, ledger.now_ms()).then_some(Exclusion::Expired)
 }
 
 fn refused(name: &str, why: Dedicated) -> Refusal {

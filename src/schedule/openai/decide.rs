@@ -8,8 +8,8 @@ use compat::{
 };
 
 use super::{
-    Ask, Decision, Exclusion, Question, Refusal, Seen, Via, bound, group, order, shared, sticky,
-    work::Work,
+    Ask, Decision, Exclusion, Ledger, Question, Refusal, Seen, Via, bound, group, order, shared,
+    sticky,
 };
 
 const LISTS: [Need; 2] = [Need::List(Kind::OpenAi), Need::List(Kind::OpenAiResponses)];
@@ -40,7 +40,7 @@ impl Question for Ask<'_> {
     }
 
     fn decide(&self, seen: &Seen<'_>) -> Option<Decision<Refusal>> {
-        let mut run = Run { ask: self, work: Work::new(*seen) };
+        let mut run = Run { ask: self, ledger: Ledger::new(*seen) };
         let result = match run.choose().transpose()? {
             // Everything is looked at once more afterwards.
             Err(Refusal::Refresh(stale)) => {
@@ -50,9 +50,9 @@ impl Question for Ask<'_> {
             result => result,
         };
         if let Ok((entry, _)) = &result {
-            run.work.used(entry);
+            run.ledger.used(entry);
         }
-        Some(run.work.0.close(result))
+        Some(run.ledger.close(result))
     }
 }
 
@@ -82,7 +82,7 @@ fn account(mapping: &Mapping) -> Option<Need> {
 
 struct Run<'a> {
     ask: &'a Ask<'a>,
-    work: Work<'a>,
+    ledger: Ledger<'a>,
 }
 
 type Found = (Arc<Entry>, Via);
@@ -93,58 +93,58 @@ impl Run<'_> {
         match binding(self.ask.binding) {
             Binding::Group(id) => return self.group(id).map(Some),
             Binding::Account(kind, id) => {
-                if let Some(entry) = bound::choose(&mut self.work, self.ask, kind, id)? {
+                if let Some(entry) = bound::choose(&mut self.ledger, self.ask, kind, id)? {
                     return Ok(Some((entry, Via::Dedicated)));
                 }
             }
             Binding::Pool => {}
         }
-        if let Some(mapping) = self.work.mapping(self.ask) {
+        if let Some(mapping) = self.ledger.mapping(self.ask) {
             if let Some(entry) = self.stays(&mapping) {
                 return Ok(Some((entry, Via::Sticky)));
             }
-            self.work.forget(self.ask);
+            self.ledger.forget(self.ask);
         }
-        if !self.work.snapshot().covers(&LISTS) {
+        if !self.ledger.snapshot().covers(&LISTS) {
             return Ok(None);
         }
-        let found = shared::eligible(&mut self.work, self.ask)?;
+        let found = shared::eligible(&mut self.ledger, self.ask)?;
         let entry = first(found).ok_or_else(|| match self.ask.model {
             Some(model) => Refusal::NoneForModel(model.to_owned()),
             None => Refusal::None,
         })?;
-        self.work.stick(self.ask, &entry);
+        self.ledger.stick(self.ask, &entry);
         Ok(Some((entry, Via::Shared)))
     }
 
     fn group(&mut self, id: &str) -> Result<Found, Refusal> {
-        let group = group::find(&self.work, id)?;
-        if let Some(mapping) = self.work.mapping(self.ask) {
+        let group = group::find(&self.ledger, id)?;
+        if let Some(mapping) = self.ledger.mapping(self.ask) {
             let member = group.members.iter().any(|id| **id == *mapping.account_id);
             if member && let Some(entry) = self.stays(&mapping) {
                 return Ok((entry, Via::Sticky));
             }
             if !member && let Some(kind) = Family::OpenAi.kind(&mapping.account_type) {
                 let id = Arc::from(&*mapping.account_id);
-                self.work.note(kind, &id, Some(Exclusion::NotMember));
+                self.ledger.note(kind, &id, Some(Exclusion::NotMember));
             }
-            self.work.forget(self.ask);
+            self.ledger.forget(self.ask);
         }
-        let found = group::eligible(&mut self.work, &group, self.ask.model)?;
+        let found = group::eligible(&mut self.ledger, &group, self.ask.model)?;
         let entry = first(found).ok_or_else(|| Refusal::GroupUnavailable(group.name.clone()))?;
-        self.work.stick(self.ask, &entry);
+        self.ledger.stick(self.ask, &entry);
         Ok((entry, Via::Group))
     }
 
     /// The conversation's account if it can still serve; its mapping is renewed when that is due.
     fn stays(&mut self, mapping: &Mapping) -> Option<Arc<Entry>> {
         let kind = Family::OpenAi.kind(&mapping.account_type)?;
-        let exclusion = sticky::check(&mut self.work, kind, &mapping.account_id);
-        if !self.work.note(kind, &Arc::from(&*mapping.account_id), exclusion) {
+        let exclusion = sticky::check(&mut self.ledger, kind, &mapping.account_id);
+        if !self.ledger.note(kind, &Arc::from(&*mapping.account_id), exclusion) {
             return None;
         }
-        let entry = self.work.get(kind, &mapping.account_id)?;
-        self.work.renew(self.ask);
+        let entry = self.ledger.get(kind, &mapping.account_id)?;
+        self.ledger.renew(self.ask);
         Some(entry)
     }
 }

@@ -7,14 +7,11 @@ use compat::{
     pool::{Entry, Family, Group, Kind},
 };
 
-use super::{
-    Exclusion, Refusal,
-    work::{Work, serves},
-};
+use super::{Exclusion, Ledger, Refusal, states::serves};
 
 /// The group of that id.
-pub(super) fn find(work: &Work<'_>, id: &str) -> Result<Arc<Group>, Refusal> {
-    let group = work.snapshot().group(id).ok_or_else(|| Refusal::GroupNotFound(id.to_owned()))?;
+pub(super) fn find(ledger: &Ledger<'_>, id: &str) -> Result<Arc<Group>, Refusal> {
+    let group = ledger.snapshot().group(id).ok_or_else(|| Refusal::GroupNotFound(id.to_owned()))?;
     if group.platform != "openai" {
         return Err(Refusal::GroupPlatform(group.name.clone()));
     }
@@ -23,7 +20,7 @@ pub(super) fn find(work: &Work<'_>, id: &str) -> Result<Arc<Group>, Refusal> {
 
 /// Members that can serve, in the order before sorting.
 pub(super) fn eligible(
-    work: &mut Work<'_>,
+    ledger: &mut Ledger<'_>,
     group: &Group,
     model: Option<&str>,
 ) -> Result<Vec<Arc<Entry>>, Refusal> {
@@ -33,19 +30,19 @@ pub(super) fn eligible(
     let mut found = Vec::new();
     for id in &group.members {
         let mut kinds = Family::OpenAi.members().iter();
-        let Some(entry) = kinds.find_map(|kind| work.account(*kind, id)) else {
-            work.note(Kind::OpenAi, id, Some(Exclusion::Missing));
+        let Some(entry) = kinds.find_map(|kind| ledger.account(*kind, id)) else {
+            ledger.note(Kind::OpenAi, id, Some(Exclusion::Missing));
             continue;
         };
-        let exclusion = look(work, &entry, model);
-        if work.note(entry.kind, id, exclusion) {
-            found.push(work.get(entry.kind, id).unwrap_or(entry));
+        let exclusion = look(ledger, &entry, model);
+        if ledger.note(entry.kind, id, exclusion) {
+            found.push(ledger.get(entry.kind, id).unwrap_or(entry));
         }
     }
     Ok(found)
 }
 
-fn look(work: &mut Work<'_>, entry: &Arc<Entry>, model: Option<&str>) -> Option<Exclusion> {
+fn look(ledger: &mut Ledger<'_>, entry: &Arc<Entry>, model: Option<&str>) -> Option<Exclusion> {
     if !entry.active() {
         return Some(Exclusion::Inactive);
     }
@@ -53,17 +50,17 @@ fn look(work: &mut Work<'_>, entry: &Arc<Entry>, model: Option<&str>) -> Option<
         return Some(Exclusion::Status(entry.status().to_owned()));
     }
     let exclusion = match entry.kind {
-        Kind::OpenAi => work.ready(entry),
-        _ => provider(work, entry),
+        Kind::OpenAi => ledger.ready(entry),
+        _ => provider(ledger, entry),
     };
     if exclusion.is_some() {
         return exclusion;
     }
-    if work.cooling(entry) {
+    if ledger.cooling(entry) {
         return Some(Exclusion::Cooling);
     }
     let useless = entry.kind == Kind::OpenAi
-        && openai::token_expired(entry, work.now_ms())
+        && openai::token_expired(entry, ledger.now_ms())
         && entry.get("refreshToken").is_empty();
     if useless {
         return Some(Exclusion::Token);
@@ -73,11 +70,11 @@ fn look(work: &mut Work<'_>, entry: &Arc<Entry>, model: Option<&str>) -> Option<
 
 /// The legacy service looks a provider's limit up among the ChatGPT accounts, finds none and takes the
 /// account (`MIGRATION.md`).
-fn provider(work: &mut Work<'_>, entry: &Arc<Entry>) -> Option<Exclusion> {
-    if work.limited(entry) {
+fn provider(ledger: &mut Ledger<'_>, entry: &Arc<Entry>) -> Option<Exclusion> {
+    if ledger.provider_limited(entry) {
         return Some(Exclusion::Limited);
     }
-    let now = work.get(entry.kind, &entry.id);
+    let now = ledger.get(entry.kind, &entry.id);
     let schedulable = now.as_deref().unwrap_or(entry).schedulable();
     (!schedulable).then_some(Exclusion::Unschedulable)
 }

@@ -6,8 +6,8 @@ mod decide;
 mod group;
 mod refusal;
 mod shared;
+mod states;
 mod sticky;
-mod work;
 
 use std::sync::Arc;
 

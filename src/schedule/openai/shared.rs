@@ -8,35 +8,35 @@ use compat::{
 };
 
 use super::{
-    Ask, Exclusion, Refusal,
-    work::{Work, serves, shared},
+    Ask, Exclusion, Ledger, Refusal,
+    states::{serves, shared},
 };
 
 /// Accounts that can serve, in the order before sorting.
 ///
 /// # Errors
 /// When the choice depends on refreshes that were not tried yet.
-pub(super) fn eligible(work: &mut Work<'_>, ask: &Ask<'_>) -> Result<Vec<Arc<Entry>>, Refusal> {
+pub(super) fn eligible(ledger: &mut Ledger<'_>, ask: &Ask<'_>) -> Result<Vec<Arc<Entry>>, Refusal> {
     let (mut found, mut stale) = (Vec::new(), Vec::new());
-    for entry in work.list(Kind::OpenAi) {
-        let exclusion = match chatgpt(work, &entry, ask) {
+    for entry in ledger.list(Kind::OpenAi) {
+        let exclusion = match chatgpt(ledger, &entry, ask) {
             Look::Verdict(exclusion) => exclusion,
             Look::Refresh => {
                 stale.push(entry);
                 continue;
             }
         };
-        if work.note(Kind::OpenAi, &entry.id, exclusion) {
-            found.push(work.get(Kind::OpenAi, &entry.id).unwrap_or(entry));
+        if ledger.note(Kind::OpenAi, &entry.id, exclusion) {
+            found.push(ledger.get(Kind::OpenAi, &entry.id).unwrap_or(entry));
         }
     }
     if !stale.is_empty() {
         return Err(Refusal::Refresh(stale));
     }
-    for entry in work.list(Kind::OpenAiResponses) {
-        let exclusion = provider(work, &entry);
-        if work.note(Kind::OpenAiResponses, &entry.id, exclusion) {
-            found.push(work.get(Kind::OpenAiResponses, &entry.id).unwrap_or(entry));
+    for entry in ledger.list(Kind::OpenAiResponses) {
+        let exclusion = provider(ledger, &entry);
+        if ledger.note(Kind::OpenAiResponses, &entry.id, exclusion) {
+            found.push(ledger.get(Kind::OpenAiResponses, &entry.id).unwrap_or(entry));
         }
     }
     Ok(found)
@@ -48,13 +48,13 @@ enum Look {
     Refresh,
 }
 
-fn chatgpt(work: &mut Work<'_>, entry: &Arc<Entry>, ask: &Ask<'_>) -> Look {
-    if let Some(exclusion) = before_token(work, entry) {
+fn chatgpt(ledger: &mut Ledger<'_>, entry: &Arc<Entry>, ask: &Ask<'_>) -> Look {
+    if let Some(exclusion) = before_token(ledger, entry) {
         return Look::Verdict(Some(exclusion));
     }
     // The listing shows the end of the plan in place of the token's (legacy quirk): once it has passed,
     // the token is refreshed for every selection and the account is used all the same.
-    if openai::plan_ended(entry, work.now_ms()) {
+    if openai::plan_ended(entry, ledger.now_ms()) {
         if entry.get("refreshToken").is_empty() {
             return Look::Verdict(Some(Exclusion::Token));
         }
@@ -68,7 +68,7 @@ fn chatgpt(work: &mut Work<'_>, entry: &Arc<Entry>, ask: &Ask<'_>) -> Look {
     Look::Verdict((!serves(entry, ask.model)).then_some(Exclusion::Model))
 }
 
-fn before_token(work: &mut Work<'_>, entry: &Arc<Entry>) -> Option<Exclusion> {
+fn before_token(ledger: &mut Ledger<'_>, entry: &Arc<Entry>) -> Option<Exclusion> {
     if !entry.active() {
         return Some(Exclusion::Inactive);
     }
@@ -78,14 +78,14 @@ fn before_token(work: &mut Work<'_>, entry: &Arc<Entry>) -> Option<Exclusion> {
     if !shared(entry) {
         return Some(Exclusion::NotShared);
     }
-    if let Some(exclusion) = work.ready(entry) {
+    if let Some(exclusion) = ledger.ready(entry) {
         return Some(exclusion);
     }
-    work.cooling(entry).then_some(Exclusion::Cooling)
+    ledger.cooling(entry).then_some(Exclusion::Cooling)
 }
 
-fn provider(work: &mut Work<'_>, entry: &Arc<Entry>) -> Option<Exclusion> {
-    let now_ms = work.now_ms();
+fn provider(ledger: &mut Ledger<'_>, entry: &Arc<Entry>) -> Option<Exclusion> {
+    let now_ms = ledger.now_ms();
     if entry.get("id").is_empty() {
         return Some(Exclusion::Unreadable);
     }
@@ -102,11 +102,11 @@ fn provider(work: &mut Work<'_>, entry: &Arc<Entry>) -> Option<Exclusion> {
         return Some(Exclusion::Limited);
     }
     if entry.status() == "rateLimited" {
-        work.patch(entry, responses::lift_status());
+        ledger.patch(entry, responses::lift_status());
     } else if !entry.schedulable() {
         return Some(Exclusion::Unschedulable);
     }
-    if work.cooling(entry) {
+    if ledger.cooling(entry) {
         return Some(Exclusion::Cooling);
     }
     responses::plan_ended(entry, now_ms).then_some(Exclusion::Expired)

@@ -8,11 +8,11 @@ use compat::{
     pool::{Entry, Kind},
 };
 
-use super::{Exclusion, work::Work};
+use super::{Exclusion, Ledger};
 
 /// Looks at one account. `None` means it can serve.
-pub(super) fn check(work: &mut Work<'_>, kind: Kind, id: &str) -> Option<Exclusion> {
-    let Some(entry) = work.account(kind, id) else { return Some(Exclusion::Missing) };
+pub(super) fn check(ledger: &mut Ledger<'_>, kind: Kind, id: &str) -> Option<Exclusion> {
+    let Some(entry) = ledger.account(kind, id) else { return Some(Exclusion::Missing) };
     // The legacy service takes a ChatGPT account that is switched off (`MIGRATION.md`).
     if !entry.active() {
         return Some(Exclusion::Inactive);
@@ -21,21 +21,21 @@ pub(super) fn check(work: &mut Work<'_>, kind: Kind, id: &str) -> Option<Exclusi
         return Some(Exclusion::Status(entry.status().to_owned()));
     }
     let exclusion = match kind {
-        Kind::OpenAi => work.ready(&entry),
-        _ => provider(work, &entry),
+        Kind::OpenAi => ledger.ready(&entry),
+        _ => provider(ledger, &entry),
     };
     if exclusion.is_some() {
         return exclusion;
     }
-    work.cooling(&entry).then_some(Exclusion::Cooling)
+    ledger.cooling(&entry).then_some(Exclusion::Cooling)
 }
 
-fn provider(work: &mut Work<'_>, entry: &Arc<Entry>) -> Option<Exclusion> {
+fn provider(ledger: &mut Ledger<'_>, entry: &Arc<Entry>) -> Option<Exclusion> {
     if !entry.schedulable() {
         return Some(Exclusion::Unschedulable);
     }
-    if responses::plan_ended(entry, work.now_ms()) {
+    if responses::plan_ended(entry, ledger.now_ms()) {
         return Some(Exclusion::Expired);
     }
-    work.limited(entry).then_some(Exclusion::Limited)
+    ledger.provider_limited(entry).then_some(Exclusion::Limited)
 }

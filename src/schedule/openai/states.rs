@@ -1,39 +1,15 @@
-//! What the rules of these accounts look at and change on the way.
+//! States of these accounts as a decision meets them: what holds, and what ends on the way.
 
-use std::{
-    ops::{Deref, DerefMut},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use compat::{
     account_state::{Phase, openai, responses},
     pool::{Entry, Kind},
 };
 
-use super::{Exclusion, Ledger, Seen};
+use super::{Exclusion, Ledger};
 
-/// A ledger that knows the states of these accounts.
-pub(super) struct Work<'a>(pub(super) Ledger<'a>);
-
-impl<'a> Deref for Work<'a> {
-    type Target = Ledger<'a>;
-
-    fn deref(&self) -> &Ledger<'a> {
-        &self.0
-    }
-}
-
-impl DerefMut for Work<'_> {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.0
-    }
-}
-
-impl<'a> Work<'a> {
-    pub(super) fn new(seen: Seen<'a>) -> Self {
-        Self(Ledger::new(seen))
-    }
-
+impl Ledger<'_> {
     /// An account; one of a provider only when its record has an id.
     pub(super) fn account(&self, kind: Kind, id: &str) -> Option<Arc<Entry>> {
         let entry = self.get(kind, id)?;
@@ -61,7 +37,7 @@ impl<'a> Work<'a> {
     }
 
     /// Whether the limit of a provider's account holds; one that is over is lifted.
-    pub(super) fn limited(&mut self, entry: &Entry) -> bool {
+    pub(super) fn provider_limited(&mut self, entry: &Entry) -> bool {
         let phase = responses::limit(entry, self.now_ms());
         if phase == Phase::Elapsed {
             self.patch(entry, responses::lift_limit(entry));

@@ -1,9 +1,6 @@
-//! What the rules of Claude accounts look at and change on the way.
+//! States of Claude accounts as a decision meets them: what holds, and what ends on the way.
 
-use std::{
-    ops::{Deref, DerefMut},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use compat::{
     account_state::{Family, Phase, ccr, console, official},
@@ -11,30 +8,9 @@ use compat::{
     store::Cmd,
 };
 
-use crate::schedule::{Seen, ledger::Ledger};
+use super::Ledger;
 
-/// A ledger that knows the states of Claude accounts.
-pub(super) struct Work<'a>(pub(super) Ledger<'a>);
-
-impl<'a> Deref for Work<'a> {
-    type Target = Ledger<'a>;
-
-    fn deref(&self) -> &Ledger<'a> {
-        &self.0
-    }
-}
-
-impl DerefMut for Work<'_> {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.0
-    }
-}
-
-impl<'a> Work<'a> {
-    pub(super) fn new(seen: Seen<'a>) -> Self {
-        Self(Ledger::new(seen))
-    }
-
+impl Ledger<'_> {
     /// Whether the account is limited as a whole; an elapsed limit is lifted.
     pub(super) fn limited(&mut self, kind: Kind, id: &str) -> bool {
         let Some(entry) = self.get(kind, id) else { return false };
