@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use compat::{
-    account_state::{Family, Phase, official},
+    account_state::official,
     number,
     pool::{Entry, Kind, Snapshot},
     record::ModelMap,
@@ -21,6 +21,7 @@ use crate::{
     domain::{HeaderList, ProxyConfig, Secret},
     error::{Retry, Source},
     platform::claude_official,
+    wire::anthropic::user_id::account_uuid_of,
 };
 
 /// An official account, ready to send with.
@@ -122,7 +123,7 @@ impl Accounts {
         Ok(OfficialReady {
             account: claude_official::Account {
                 id: entry.id.to_string(),
-                account_uuid: account_uuid(entry.get("extInfo")),
+                account_uuid: account_uuid_of(entry.get("extInfo")),
                 unified_client_id: unified_client_id.map(str::to_owned),
                 access_token: token,
             },
@@ -156,14 +157,6 @@ impl Accounts {
             }),
             _ => Err(AccountError::NoProvider),
         }
-    }
-
-    /// End of the account's Opus limit if it holds now: the official relay asks once more before it
-    /// sends for a dedicated account.
-    pub fn opus_limit(&self, entry: &Arc<Entry>) -> Option<String> {
-        let entry = self.current(entry);
-        let phase = official::family_limit(&entry, Family::Opus, self.now_ms());
-        (phase == Phase::On).then(|| entry.get(Family::Opus.limit_end_field()).to_owned())
     }
 
     /// A token that is good for at least a minute, or the stored one when no refresh succeeds.
@@ -205,13 +198,6 @@ pub(super) fn expires_soon(entry: &Entry, now_ms: i64) -> bool {
         None | Some(0) => true,
         Some(end_ms) => now_ms >= end_ms - early_ms,
     }
-}
-
-/// `account_uuid` of the record's `extInfo`.
-pub(super) fn account_uuid(ext_info: &str) -> Option<String> {
-    let info: Value = serde_json::from_str(ext_info).ok()?;
-    let uuid = info.get("account_uuid")?.as_str()?.trim();
-    (!uuid.is_empty()).then(|| uuid.to_owned())
 }
 
 /// Header names and values of a stored capture, in stored order.

@@ -1,8 +1,11 @@
 //! From a finished request to the event that is booked.
 
-use compat::usage::{
-    CostBreakdown, DetailCapture, KeyRef, Recording, RequestMeta, TokenCounts, UsageEvent,
-    WindowCharge,
+use compat::{
+    keys::AccountKind,
+    usage::{
+        CostBreakdown, DetailCapture, KeyRef, Recording, RequestMeta, TokenCounts, UsageEvent,
+        WindowCharge,
+    },
 };
 
 use super::{
@@ -11,7 +14,7 @@ use super::{
     prices::PriceTable,
     rates::{KeyRates, ServiceRates, service_of},
 };
-use crate::domain::{AccountId, AccountKind, TokenUsage};
+use crate::domain::{AccountId, TokenUsage};
 
 /// Larger counts than a double can hold exactly are not believed.
 const MOST_TOKENS: u64 = 1 << 53;

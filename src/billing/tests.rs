@@ -4,6 +4,7 @@ use std::{fs, path::Path, sync::Arc};
 
 use bytes::Bytes;
 use compat::{
+    keys::AccountKind,
     store::{Batch, Cmd, Store},
     testing::{TestRedis, dump},
     usage::{Ledger, LedgerConfig, UsageSettings},
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::*;
-use crate::domain::{AccountId, AccountKind, CacheSplit, TokenUsage};
+use crate::domain::{AccountId, CacheSplit, TokenUsage};
 
 /// Seconds by which a life may have shrunk between writing and looking.
 const TTL_SLACK: i64 = 20;

@@ -3,6 +3,46 @@
 //! `http::HeaderMap` folds names to lower case. Upstreams see the spelling and order that the legacy
 //! service sends, so requests to them are described with this list.
 
+/// Headers that count once: of repeated ones the legacy runtime keeps the first.
+const SINGLE: [&str; 18] = [
+    "age",
+    "authorization",
+    "content-length",
+    "content-type",
+    "etag",
+    "expires",
+    "from",
+    "host",
+    "if-modified-since",
+    "if-unmodified-since",
+    "last-modified",
+    "location",
+    "max-forwards",
+    "proxy-authorization",
+    "referer",
+    "retry-after",
+    "server",
+    "user-agent",
+];
+
+/// What the legacy runtime joins the values of a repeated header with; `None` when it keeps the first. The
+/// name is in lower case.
+pub fn joint(name: &str) -> Option<&'static str> {
+    match name {
+        "cookie" => Some("; "),
+        single if SINGLE.contains(&single) => None,
+        _ => Some(", "),
+    }
+}
+
+/// A header's value as the legacy runtime reads it: bytes as Latin-1.
+pub fn latin1(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if text.is_ascii() => text.to_owned(),
+        _ => bytes.iter().map(|byte| char::from(*byte)).collect(),
+    }
+}
+
 /// Headers in order, names as spelled.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeaderList(Vec<(String, String)>);

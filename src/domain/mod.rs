@@ -1,6 +1,5 @@
 //! Plain types shared by every room of the house. Nothing here does I/O or knows a vendor's wire format.
 
-mod account;
 mod anomaly;
 mod declined;
 mod dialect;
@@ -10,11 +9,10 @@ mod proxy;
 mod secret;
 mod usage;
 
-pub use account::AccountKind;
 pub use anomaly::{Anomaly, AnomalySink, LogAnomalies};
 pub use declined::{Declined, Failure};
 pub use dialect::Dialect;
-pub use headers::HeaderList;
+pub use headers::{HeaderList, joint, latin1};
 pub use ids::{AccountId, ApiKeyId, RequestId};
 pub use proxy::{ProxyConfig, ProxyKind};
 pub use secret::Secret;

@@ -7,19 +7,18 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use compat::{pool::Entry, store::StoreError};
-use tokio::sync::mpsc;
+use compat::{keys::AccountKind, pool::Entry, store::StoreError};
 
 use super::{
     Call, Relay, Reply, ReplyBody,
     exchange::half_read,
     official::sent,
     plain::{read_all, rewritten},
-    pump::{CLIENT_QUEUE, End, Pump, Tap},
+    pump::{End, Tap},
     settle::{Served, Terms},
 };
 use crate::{
-    domain::{AccountId, AccountKind, HeaderList, TokenUsage},
+    domain::{AccountId, HeaderList, TokenUsage},
     platform::azure_openai::{self as azure, Endpoint, Named, Reading, Usage, UsageTap},
     schedule::{Prefetched, azure::Ask},
     upstream::{SendError, SendErrorKind, UpstreamResponse},
@@ -105,13 +104,7 @@ impl Relay {
         ]);
         let passed = azure::passed_headers(&response.headers);
         passed.iter().for_each(|(name, value)| headers.set(name, value));
-        let (client, receiver) = mpsc::channel(CLIENT_QUEUE);
-        let mut pump = Pump {
-            body: response.body,
-            client,
-            shutdown: self.cut_streams.clone(),
-            after_client: self.settings.after_client,
-        };
+        let (mut pump, receiver) = self.pump(response.body);
         let exact = self.settings.azure_exact_usage;
         let reading = if exact { Reading::WHOLE } else { Reading::LEGACY };
         let mut tap = AzureTap(UsageTap::new(reading));

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use compat::{
+    keys::AccountKind,
     pool::{Entry, Family, Kind},
     store::StoreError,
 };
@@ -14,7 +15,7 @@ use crate::{
         intercepts_warmup,
         messages::{self, LimitEnd},
     },
-    domain::{AccountId, AccountKind, HeaderList},
+    domain::{AccountId, HeaderList},
     schedule::{
         BindingCheck, KeyBindings, Model, Prefetched, SelectError, SelectRequest, Selection,
     },
@@ -38,15 +39,7 @@ impl Chosen {
     }
 
     pub(super) fn account_kind(&self) -> AccountKind {
-        match self.kind() {
-            Kind::Official => AccountKind::ClaudeOfficial,
-            Kind::Console => AccountKind::ClaudeConsole,
-            Kind::Ccr => AccountKind::Ccr,
-            Kind::Bedrock => AccountKind::Bedrock,
-            Kind::OpenAi => AccountKind::OpenAi,
-            Kind::OpenAiResponses => AccountKind::OpenAiResponses,
-            Kind::Azure => AccountKind::AzureOpenAi,
-        }
+        self.kind().account_kind()
     }
 
     pub(super) fn entry(&self) -> &Arc<Entry> {

@@ -1,11 +1,12 @@
 //! Plain (not streamed) replies: reading them whole and handing them on.
 
 use bytes::{Bytes, BytesMut};
+use compat::keys::AccountKind;
 use futures_util::{StreamExt, stream::BoxStream};
 
 use super::{Call, Relay, Reply, ReplyBody, choose::Chosen, failure::Failure, settle::Served};
 use crate::{
-    domain::{AccountId, AccountKind, HeaderList},
+    domain::{AccountId, HeaderList},
     upstream::SendError,
     wire::{
         anthropic::{usage_of_reply, warmup},

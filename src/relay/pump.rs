@@ -10,6 +10,7 @@ use futures_util::{StreamExt, stream::BoxStream};
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
+use super::Relay;
 use crate::upstream::SendError;
 
 /// Chunks in flight to a slow client; when full, reading from the vendor pauses.
@@ -61,6 +62,18 @@ pub struct Pump {
     pub shutdown: CancellationToken,
     /// Cap for reading on without a client.
     pub after_client: AfterClient,
+}
+
+impl Relay {
+    /// A stream from this body to whoever reads the channel, under the settings of this service.
+    pub(super) fn pump(
+        &self,
+        body: BoxStream<'static, Result<Bytes, SendError>>,
+    ) -> (Pump, mpsc::Receiver<Bytes>) {
+        let (client, receiver) = mpsc::channel(CLIENT_QUEUE);
+        let (shutdown, after_client) = (self.cut_streams.clone(), self.settings.after_client);
+        (Pump { body, client, shutdown, after_client }, receiver)
+    }
 }
 
 impl Pump {

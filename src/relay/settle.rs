@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use compat::clock::iso;
+use compat::{clock::iso, keys::AccountKind};
 
 use super::{Call, Relay};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
         BilledAccount, BilledKey, DetailRequest, KeyRates, Recorded, Recording, RequestFacts,
         UsageRecord,
     },
-    domain::{AccountId, AccountKind, TokenUsage},
+    domain::{AccountId, TokenUsage},
     wire::anthropic::UNKNOWN_MODEL,
 };
 

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::Stream;
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
 use http_body::Body;
 use hyper::body::Incoming;
 
@@ -17,7 +17,7 @@ use super::{
     line::{IdleTimer, Line},
     pool::{Pool, Route},
 };
-use crate::domain::HeaderList;
+use crate::domain::{HeaderList, joint, latin1};
 
 /// A body in arrival. Dropped early, it closes the connection.
 pub(super) struct Answer {
@@ -115,51 +115,21 @@ impl Stream for Answer {
     }
 }
 
-/// Headers that count once: of repeated ones the runtime keeps the first.
-const SINGLE: [&str; 18] = [
-    "age",
-    "authorization",
-    "content-length",
-    "content-type",
-    "etag",
-    "expires",
-    "from",
-    "host",
-    "if-modified-since",
-    "if-unmodified-since",
-    "last-modified",
-    "location",
-    "max-forwards",
-    "proxy-authorization",
-    "referer",
-    "retry-after",
-    "server",
-    "user-agent",
-];
-
 /// The headers as the legacy runtime presents them: repeated ones joined, except cookies that are set.
 /// Values are bytes on the wire and read as Latin-1.
 pub(super) fn header_list(headers: &HeaderMap) -> HeaderList {
     let mut list = HeaderList::new();
     for name in headers.keys() {
-        let mut values = headers.get_all(name).iter().map(latin1);
+        let mut values = headers.get_all(name).iter().map(|value| latin1(value.as_bytes()));
         let Some(mut value) = values.next() else { continue };
         for more in values {
-            match name.as_str() {
-                "set-cookie" => list.push(name.as_str(), std::mem::replace(&mut value, more)),
-                "cookie" => value = format!("{value}; {more}"),
-                single if SINGLE.contains(&single) => {}
-                _ => value = format!("{value}, {more}"),
+            match (name.as_str(), joint(name.as_str())) {
+                ("set-cookie", _) => list.push(name.as_str(), std::mem::replace(&mut value, more)),
+                (_, Some(joint)) => value = format!("{value}{joint}{more}"),
+                (_, None) => {}
             }
         }
         list.push(name.as_str(), value);
     }
     list
-}
-
-fn latin1(value: &HeaderValue) -> String {
-    match value.to_str() {
-        Ok(text) => text.to_owned(),
-        Err(_) => value.as_bytes().iter().map(|byte| char::from(*byte)).collect(),
-    }
 }

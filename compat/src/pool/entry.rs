@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use serde_json::Value;
 
 use super::{Family, Patch};
-use crate::{crypto::Service, js, number};
+use crate::{crypto::Service, js, keys::AccountKind, number};
 
 /// Fields of a record.
 pub type Fields = HashMap<String, String>;
@@ -41,17 +41,22 @@ impl Kind {
         Self::Azure,
     ];
 
+    /// The same among all kinds that there are.
+    pub fn account_kind(self) -> AccountKind {
+        match self {
+            Self::Official => AccountKind::ClaudeOfficial,
+            Self::Console => AccountKind::ClaudeConsole,
+            Self::Ccr => AccountKind::Ccr,
+            Self::Bedrock => AccountKind::Bedrock,
+            Self::OpenAi => AccountKind::OpenAi,
+            Self::OpenAiResponses => AccountKind::OpenAiResponses,
+            Self::Azure => AccountKind::AzureOpenAi,
+        }
+    }
+
     /// Legacy account type text.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Official => "claude-official",
-            Self::Console => "claude-console",
-            Self::Ccr => "ccr",
-            Self::Bedrock => "bedrock",
-            Self::OpenAi => "openai",
-            Self::OpenAiResponses => "openai-responses",
-            Self::Azure => "azure-openai",
-        }
+        self.account_kind().as_str()
     }
 
     /// Whose requests it serves.
@@ -65,15 +70,7 @@ impl Kind {
 
     /// Whose encryption its secrets are under; Bedrock has a form of its own.
     pub fn service(self) -> Option<Service> {
-        Some(match self {
-            Self::Official => Service::Claude,
-            Self::Console => Service::ClaudeConsole,
-            Self::Ccr => Service::Ccr,
-            Self::Bedrock => return None,
-            Self::OpenAi => Service::OpenAi,
-            Self::OpenAiResponses => Service::OpenAiResponses,
-            Self::Azure => Service::AzureOpenAi,
-        })
+        self.account_kind().service()
     }
 
     /// Reads a legacy account type text.

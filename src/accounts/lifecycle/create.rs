@@ -119,8 +119,9 @@ fn is_shared(record: &Record) -> bool {
     record.iter().any(|field| *field == ("accountType", "shared".to_owned()))
 }
 
-fn pairs(record: &Record) -> impl Iterator<Item = (&str, &str)> {
-    record.iter().map(|(field, value)| (*field, value.as_str()))
+/// The fields of a record.
+pub(super) fn pairs<N: AsRef<str>>(record: &[(N, String)]) -> impl Iterator<Item = (&str, &str)> {
+    record.iter().map(|(field, value)| (field.as_ref(), value.as_str()))
 }
 
 /// Kinds of the `OpenAI` family never come here.

@@ -6,7 +6,7 @@ use compat::{
 };
 use serde_json::{Value, json};
 
-use super::{AccountAdmin, account_kind, label, shared_set};
+use super::{AccountAdmin, label, shared_set};
 use crate::domain::{Declined, Failure};
 
 impl AccountAdmin {
@@ -21,17 +21,13 @@ impl AccountAdmin {
             Kind::Azure => return self.delete_azure(id).await,
             _ => {}
         }
-        let unbound = self.0.bindings.unbind(account_kind(kind), id).await;
+        let unbound = self.0.bindings.unbind(kind.account_kind(), id).await;
         let done = match kind {
             Kind::Bedrock => self.delete_document(id).await,
             _ => self.delete_fields(kind, id).await,
         };
         done.map_err(|error| error.under(&format!("Failed to delete {} account", label(kind))))?;
-        let mut message = format!("{}账号已成功删除", label(kind));
-        if unbound > 0 {
-            message.push_str(&format!("，{unbound} 个 API Key 已切换为共享池模式"));
-        }
-        Ok(json!({ "success": true, "message": message, "unboundKeys": unbound }))
+        Ok(deleted(label(kind), "，", unbound))
     }
 
     async fn delete_fields(&self, kind: Kind, id: &str) -> Result<(), Failure> {
@@ -45,17 +41,22 @@ impl AccountAdmin {
         if kind == Kind::Official {
             self.forget_groups(id).await?;
         }
+        let shared = shared_set(kind).filter(|_| kind == Kind::Ccr || own == "shared");
+        let shared = shared.map(|set| Cmd::new("SREM").arg(set).arg(id));
+        self.erase(kind, id, shared.into_iter().collect()).await
+    }
+
+    /// Removes a record and what points to it, and sees to it that it stays away: a stale write of another
+    /// process would bring it back.
+    pub(super) async fn erase(&self, kind: Kind, id: &str, with: Vec<Cmd>) -> Result<(), Failure> {
         let mut cmds = vec![
             Cmd::new("SREM").arg(kind.index_key()).arg(id),
             Cmd::new("DEL").arg(kind.record_key(id)),
         ];
-        if let Some(set) = shared_set(kind).filter(|_| kind == Kind::Ccr || own == "shared") {
-            cmds.push(Cmd::new("SREM").arg(set).arg(id));
-        }
+        cmds.extend(with);
         let mut batch = Batch::atomic();
         batch.cmds.extend(cmds.iter().cloned());
         self.run(batch).await?;
-        // A stale write of another process would bring the record back.
         for pause in &self.0.looks {
             tokio::time::sleep(*pause).await;
             if self.one(Cmd::new("EXISTS").arg(kind.record_key(id))).await?.int()? > 0 {
@@ -127,4 +128,13 @@ impl AccountAdmin {
         }
         Ok(())
     }
+}
+
+/// What deleting says.
+pub(super) fn deleted(label: &str, comma: &str, unbound: usize) -> Value {
+    let mut message = format!("{label}账号已成功删除");
+    if unbound > 0 {
+        message.push_str(&format!("{comma}{unbound} 个 API Key 已切换为共享池模式"));
+    }
+    json!({ "success": true, "message": message, "unboundKeys": unbound })
 }

@@ -197,20 +197,7 @@ impl AccountAdmin {
 
 /// The set of accounts that any key may use, for kinds that have one.
 fn shared_set(kind: Kind) -> Option<&'static str> {
-    account_kind(kind).shared()
-}
-
-/// The kind under its general name.
-fn account_kind(kind: Kind) -> AccountKind {
-    match kind {
-        Kind::Official => AccountKind::ClaudeOfficial,
-        Kind::Console => AccountKind::ClaudeConsole,
-        Kind::Ccr => AccountKind::Ccr,
-        Kind::Bedrock => AccountKind::Bedrock,
-        Kind::OpenAi => AccountKind::OpenAi,
-        Kind::OpenAiResponses => AccountKind::OpenAiResponses,
-        Kind::Azure => AccountKind::AzureOpenAi,
-    }
+    kind.account_kind().shared()
 }
 
 /// What the admin API calls the kind in its messages.

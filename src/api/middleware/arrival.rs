@@ -7,7 +7,7 @@ use rand::Rng;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    domain::{HeaderList, RequestId},
+    domain::{HeaderList, RequestId, joint, latin1},
     relay::RequestBody,
 };
 
@@ -36,27 +36,6 @@ pub struct Arrival {
     pub gone: CancellationToken,
 }
 
-/// Names of which the legacy runtime keeps only the first value.
-const FIRST_ONLY: [&str; 17] = [
-    "age",
-    "authorization",
-    "content-length",
-    "content-type",
-    "etag",
-    "expires",
-    "from",
-    "host",
-    "if-modified-since",
-    "if-unmodified-since",
-    "last-modified",
-    "location",
-    "max-forwards",
-    "proxy-authorization",
-    "referer",
-    "retry-after",
-    "user-agent",
-];
-
 /// Headers as the legacy runtime hands them on: repeated ones joined with a comma (cookies with a
 /// semicolon), or the first kept; bytes read as Latin-1.
 pub fn header_list(headers: &HeaderMap) -> HeaderList {
@@ -64,11 +43,9 @@ pub fn header_list(headers: &HeaderMap) -> HeaderList {
     for name in headers.keys() {
         let text = name.as_str();
         let mut values = headers.get_all(name).iter().map(|value| latin1(value.as_bytes()));
-        let separator = if text == "cookie" { "; " } else { ", " };
-        let value = if FIRST_ONLY.contains(&text) {
-            values.next().unwrap_or_default()
-        } else {
-            values.collect::<Vec<_>>().join(separator)
+        let value = match joint(text) {
+            None => values.next().unwrap_or_default(),
+            Some(joint) => values.collect::<Vec<_>>().join(joint),
         };
         list.push(text, value);
     }
@@ -93,13 +70,6 @@ pub fn client_ip(trust_proxy: bool, peer: &str, headers: &HeaderList) -> String 
         .map(str::trim)
         .filter(|hop| !hop.is_empty());
     forwarded.unwrap_or(peer).to_owned()
-}
-
-fn latin1(bytes: &[u8]) -> String {
-    match std::str::from_utf8(bytes) {
-        Ok(text) if text.is_ascii() => text.to_owned(),
-        _ => bytes.iter().map(|byte| char::from(*byte)).collect(),
-    }
 }
 
 #[cfg(test)]

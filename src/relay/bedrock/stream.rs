@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use tokio::sync::mpsc;
 
 use super::{NO_DETAILS, Relay};
 use crate::{
@@ -18,7 +17,7 @@ use crate::{
         choose::{ChoiceError, Chosen},
         official::{RESTARTING, queue_refusal_stream},
         plain::served_by,
-        pump::{CLIENT_QUEUE, End, Pump, Tap},
+        pump::{End, Tap},
         settle::{Served, Terms},
     },
     upstream::UpstreamResponse,
@@ -81,14 +80,8 @@ impl Relay {
         response: UpstreamResponse,
     ) -> Reply {
         call.forget_body();
-        let (client, receiver) = mpsc::channel(CLIENT_QUEUE);
         let mut tap = BedrockTap { ends_itself: call.chat.is_none(), ..BedrockTap::default() };
-        let mut pump = Pump {
-            body: response.body,
-            client,
-            shutdown: self.cut_streams.clone(),
-            after_client: self.settings.after_client,
-        };
+        let (mut pump, receiver) = self.pump(response.body);
         let relay = Arc::clone(self);
         self.tasks.spawn(async move {
             let mut shown = ChatTap::new(&call, &relay.clock, &mut tap);

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
 
 use super::Relay;
 use crate::{
@@ -17,7 +16,7 @@ use crate::{
         official::queue_refusal_stream,
         plain::served_by,
         provider::Held,
-        pump::{CLIENT_QUEUE, End, Pump, Tap},
+        pump::{End, Tap},
         settle::Served,
     },
     upstream::UpstreamResponse,
@@ -72,7 +71,7 @@ impl Relay {
         let mut headers = Reply::stream_headers();
         let kind = response.headers.get("content-type").filter(|kind| !kind.is_empty());
         headers.set("Content-Type", kind.unwrap_or("application/json"));
-        let (mut pump, receiver) = self.pump(response);
+        let (mut pump, receiver) = self.pump(response.body);
         self.tasks.spawn(async move {
             call.while_connected(pump.run(&mut Untouched)).await;
             drop(pump);
@@ -92,7 +91,7 @@ impl Relay {
         let model = ccr::target_model(&held.account, &call.incoming.body);
         call.forget_body();
         let head: HeaderList = response.headers.clone();
-        let (mut pump, receiver) = self.pump(response);
+        let (mut pump, receiver) = self.pump(response.body);
         let mut tap = CcrTap::default();
         let relay = Arc::clone(self);
         self.tasks.spawn(async move {
@@ -132,17 +131,6 @@ impl Relay {
         let mut headers = Reply::stream_headers();
         headers.set("Access-Control-Allow-Headers", "Cache-Control");
         Reply { status: 200, headers, body: ReplyBody::Stream(receiver) }
-    }
-
-    fn pump(&self, response: UpstreamResponse) -> (Pump, mpsc::Receiver<Bytes>) {
-        let (client, receiver) = mpsc::channel(CLIENT_QUEUE);
-        let pump = Pump {
-            body: response.body,
-            client,
-            shutdown: self.cut_streams.clone(),
-            after_client: self.settings.after_client,
-        };
-        (pump, receiver)
     }
 }
 

@@ -1,12 +1,13 @@
 //! Answers that are not streamed, and failures, in the form of chat completions.
 
+use compat::keys::AccountKind;
 use serde_json::{Value, json};
 
 use super::super::{
     Call, Relay, Reply, ReplyBody, failure::Failure, plain::PlainReply, settle::Served,
 };
 use crate::{
-    domain::{AccountId, AccountKind, HeaderList},
+    domain::{AccountId, HeaderList},
     keys::Service,
     wire::{
         anthropic::{sanitize::SafeError, usage_of_chat_reply},

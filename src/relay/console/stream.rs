@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
 
 use super::Relay;
 use crate::{
@@ -17,7 +16,7 @@ use crate::{
         official::queue_refusal_stream,
         plain::{read_all, served_by},
         provider::Held,
-        pump::{CLIENT_QUEUE, End, Pump, Tap},
+        pump::{End, Tap},
         settle::Served,
     },
     upstream::{SendError, SendErrorKind, UpstreamResponse},
@@ -98,14 +97,8 @@ impl Relay {
         response: UpstreamResponse,
     ) -> Reply {
         call.forget_body();
-        let (client, receiver) = mpsc::channel(CLIENT_QUEUE);
         let mut tap = ConsoleTap { lines: LineSplitter::default(), usage: UsageTap::console() };
-        let mut pump = Pump {
-            body: response.body,
-            client,
-            shutdown: self.cut_streams.clone(),
-            after_client: self.settings.after_client,
-        };
+        let (mut pump, receiver) = self.pump(response.body);
         let head: HeaderList = response.headers;
         let relay = Arc::clone(self);
         self.tasks.spawn(async move {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
 
 use super::{Ending, Prepared, Relay, is_serial};
 use crate::{
@@ -15,7 +14,7 @@ use crate::{
         choose::{ChoiceError, Chosen},
         failure::connect_failure,
         plain::{PlainReply, read_all, served_by},
-        pump::{CLIENT_QUEUE, End, Pump, Tap},
+        pump::{End, Tap},
         settle::Served,
     },
     upstream::{SendError, SendErrorKind, UpstreamResponse},
@@ -144,15 +143,9 @@ impl Relay {
     ) -> Reply {
         drop(turn);
         call.forget_body();
-        let (client, receiver) = mpsc::channel(CLIENT_QUEUE);
         let mut tap = OfficialTap::new(built.tool_names, call.chat.is_some());
         let head = PlainReply { status: 200, headers: response.headers, body: Bytes::new() };
-        let mut pump = Pump {
-            body: response.body,
-            client,
-            shutdown: self.cut_streams.clone(),
-            after_client: self.settings.after_client,
-        };
+        let (mut pump, receiver) = self.pump(response.body);
         let relay = Arc::clone(self);
         self.tasks.spawn(async move {
             let mut shown = ChatTap::new(&call, &relay.clock, &mut tap);

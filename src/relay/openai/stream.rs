@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
 
 use super::{
     Relay, Shaped,
@@ -13,7 +12,7 @@ use crate::{
     domain::TokenUsage,
     relay::{
         Call, Reply, ReplyBody,
-        pump::{AfterClient, CLIENT_QUEUE, End, Pump, Tap},
+        pump::{AfterClient, End, Tap},
     },
     upstream::UpstreamResponse,
     wire::{
@@ -44,16 +43,9 @@ impl Relay {
             ("X-Accel-Buffering", "no"),
         ];
         let headers = passed(&first, &response.headers);
-        let (client, receiver) = mpsc::channel(CLIENT_QUEUE);
-        let mut pump = Pump {
-            body: response.body,
-            client,
-            shutdown: self.cut_streams.clone(),
-            after_client: AfterClient {
-                time: self.settings.request_timeout,
-                bytes: AFTER_CLIENT_BYTES,
-            },
-        };
+        let (mut pump, receiver) = self.pump(response.body);
+        let time = self.settings.request_timeout;
+        pump.after_client = AfterClient { time, bytes: AFTER_CLIENT_BYTES };
         let mut tap = Shaped::new(&seated.asked.ask, status, Watched::new(Rules::Codex));
         let relay = Arc::clone(self);
         self.tasks.spawn(async move {

@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
-
 use super::{Relay, Seated};
 use crate::{
     accounts::ResponsesLimit,
     relay::{
         Call, Reply, ReplyBody,
         openai::{Shaped, Watched},
-        pump::{CLIENT_QUEUE, End, Pump},
+        pump::End,
     },
     upstream::UpstreamResponse,
     wire::openai::events::{EventTap, Limit, Rules, is_no_moment},
@@ -30,13 +28,7 @@ impl Relay {
             ("Connection", "keep-alive"),
             ("X-Accel-Buffering", "no"),
         ];
-        let (client, receiver) = mpsc::channel(CLIENT_QUEUE);
-        let mut pump = Pump {
-            body: response.body,
-            client,
-            shutdown: self.cut_streams.clone(),
-            after_client: self.settings.after_client,
-        };
+        let (mut pump, receiver) = self.pump(response.body);
         let mut tap = Shaped::new(&seated.asked.ask, 200, Watched::new(Rules::Provider));
         let relay = Arc::clone(self);
         self.tasks.spawn(async move {

@@ -1,6 +1,6 @@
 //! Client headers as the legacy service sees and filters them.
 
-use crate::domain::HeaderList;
+use crate::domain::{HeaderList, joint};
 
 /// Client headers that may reach a Claude upstream (`src/utils/headerFilter.js:filterForClaude`).
 const FORWARDED: [&str; 19] = [
@@ -25,39 +25,16 @@ const FORWARDED: [&str; 19] = [
     "connection",
 ];
 
-/// Headers of which Node keeps the first when a client repeats them; the rest are joined.
-const FIRST_WINS: [&str; 18] = [
-    "age",
-    "authorization",
-    "content-length",
-    "content-type",
-    "etag",
-    "expires",
-    "from",
-    "host",
-    "if-modified-since",
-    "if-unmodified-since",
-    "last-modified",
-    "location",
-    "max-forwards",
-    "proxy-authorization",
-    "referer",
-    "retry-after",
-    "server",
-    "user-agent",
-];
-
 /// Headers as a Node request object holds them: names in lower case, repeated ones folded into the
 /// place of the first.
 pub fn fold(headers: &HeaderList) -> HeaderList {
     let mut out = HeaderList::new();
     for (name, value) in headers.iter() {
         let name = name.to_ascii_lowercase();
-        let joint = if name == "cookie" { "; " } else { ", " };
-        match out.get(&name) {
-            None => out.push(name, value),
-            Some(_) if FIRST_WINS.contains(&name.as_str()) => {}
-            Some(first) => {
+        match (out.get(&name), joint(&name)) {
+            (None, _) => out.push(name, value),
+            (Some(_), None) => {}
+            (Some(first), Some(joint)) => {
                 let joined = format!("{first}{joint}{value}");
                 out.set(&name, joined);
             }

@@ -10,7 +10,8 @@ use compat::{
 use serde_json::{Map, Value, json};
 
 use super::{
-    Body, Made, Named, checks::flag, openai::unsaid, seal_text, sent_proxy, stored_values,
+    Body, Made, Named, checks::flag, openai::unsaid, record_of, seal_text, sent_proxy, show_proxy,
+    stored_values,
 };
 use crate::domain::{Declined, Failure};
 
@@ -97,12 +98,7 @@ pub(in super::super) fn record(made: &Made<'_>, body: &Body) -> Result<(Named, V
     if let Some(proxy) = js::or(body.get("proxy")) {
         shown["proxy"] = sent_proxy(proxy).into();
     }
-    let mut record: Named = shown
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(name, value)| (name.clone(), js::field(Some(value))))
-        .collect();
+    let mut record = record_of(&shown);
     let key = seal_text(made.vault, Service::AzureOpenAi, body.get("apiKey"))?;
     record.push(("apiKey".to_owned(), key));
     Ok((record, shown))
@@ -146,10 +142,7 @@ pub(in super::super) fn shown(made: &Made<'_>, before: &Fields, values: &Body) -
     }
     shown.insert("updatedAt".to_owned(), iso(made.now_ms).into());
     shown.remove("apiKey");
-    if let Some(Value::String(proxy)) = shown.get("proxy").filter(|own| js::truthy(Some(*own))) {
-        let proxy = serde_json::from_str(proxy).unwrap_or(Value::Null);
-        shown.insert("proxy".to_owned(), proxy);
-    }
+    show_proxy(&mut shown);
     Value::Object(shown)
 }
 

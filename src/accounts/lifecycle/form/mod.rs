@@ -87,6 +87,20 @@ fn sent_proxy(proxy: &Value) -> String {
     proxy.as_str().map_or_else(|| js::stringify(proxy), str::to_owned)
 }
 
+/// The record of an account whose fields follow from what is shown of it.
+fn record_of(shown: &Value) -> Named {
+    let members = shown.as_object().into_iter().flatten();
+    members.map(|(name, value)| (name.clone(), js::field(Some(value)))).collect()
+}
+
+/// A proxy that is stored as text is shown as what the text says.
+fn show_proxy(shown: &mut Body) {
+    if let Some(Value::String(proxy)) = shown.get("proxy").filter(|own| js::truthy(Some(*own))) {
+        let proxy = serde_json::from_str(proxy).unwrap_or(Value::Null);
+        shown.insert("proxy".to_owned(), proxy);
+    }
+}
+
 /// The change that stores each value under its own name, as `text` spells it.
 fn stored_values(
     values: &Body,

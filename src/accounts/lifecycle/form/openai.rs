@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Body, Made, Named,
     checks::{account_type, flag, grouped},
-    no_member, seal_text, sent_proxy, stored_values,
+    no_member, record_of, seal_text, sent_proxy, show_proxy, stored_values,
 };
 use crate::domain::{Declined, Failure};
 
@@ -105,12 +105,7 @@ pub(in super::super) fn record(made: &Made<'_>, body: &Body) -> Result<(Named, V
     if let Some(proxy) = js::or(body.get("proxy")) {
         shown["proxy"] = sent_proxy(proxy).into();
     }
-    let mut record: Named = shown
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(name, value)| (name.clone(), js::field(Some(value))))
-        .collect();
+    let mut record = record_of(&shown);
     record.extend([
         ("idToken".into(), id_token),
         ("accessToken".into(), access),
@@ -277,10 +272,7 @@ fn finished(mut shown: Map<String, Value>) -> Value {
     for name in SECRET {
         shown.remove(name);
     }
-    if let Some(Value::String(proxy)) = shown.get("proxy").filter(|own| js::truthy(Some(*own))) {
-        let proxy = serde_json::from_str(proxy).unwrap_or(Value::Null);
-        shown.insert("proxy".to_owned(), proxy);
-    }
+    show_proxy(&mut shown);
     Value::Object(shown)
 }
 

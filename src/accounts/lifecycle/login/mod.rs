@@ -1,26 +1,17 @@
 //! Logging in to a Claude account: the way over a browser, and the way with a session cookie
 //! (contract/anthropic.md §9).
-//!
-//! What the browser way has to remember between its two steps lies in `oauth:{uuid}` for ten minutes,
-//! in the legacy service's form, so that either service can finish what the other began.
 
 mod cookie;
 mod exchange;
 mod pkce;
+mod session;
 
-use compat::{
-    clock::iso,
-    js, keys,
-    store::{Batch, Cmd},
-};
+use compat::js;
 use serde_json::{Value, json};
 
 use super::{AccountAdmin, members};
 use crate::domain::{Declined, Failure};
 use pkce::Pkce;
-
-/// Seconds that a begun login may take.
-const SESSION_SECONDS: i64 = 600;
 
 /// What a login is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,31 +60,16 @@ impl AccountAdmin {
     }
 
     async fn begin(&self, login: Login, body: &Value) -> Result<Value, Failure> {
-        let (pkce, now_ms) = (Pkce::new(), self.now_ms());
-        let session = uuid::Uuid::new_v4().to_string();
-        let key = keys::oauth_session(&session);
-        let proxy = match js::or(body.get("proxy")) {
-            Some(own @ (Value::Object(_) | Value::Array(_))) => js::stringify(own),
-            own => js::field(own),
-        };
-        let mut hset = Cmd::new("HSET").arg(&key);
-        if login == Login::SetupToken {
-            hset = hset.arg("type").arg("setup-token");
-        }
-        for (field, value) in [
+        let pkce = Pkce::new();
+        let mut fields = vec![
             ("codeVerifier", pkce.verifier.expose()),
             ("state", &pkce.state),
             ("codeChallenge", &pkce.challenge),
-            ("proxy", &proxy),
-            ("createdAt", &iso(now_ms)),
-            ("expiresAt", &iso(now_ms + SESSION_SECONDS * 1000)),
-        ] {
-            hset = hset.arg(field).arg(value);
+        ];
+        if login == Login::SetupToken {
+            fields.push(("type", "setup-token"));
         }
-        let mut batch = Batch::atomic();
-        batch.push(hset);
-        batch.push(Cmd::new("EXPIRE").arg(&key).arg(SESSION_SECONDS));
-        self.run(batch).await?;
+        let session = self.remember_login(&fields, body.get("proxy")).await?;
         Ok(json!({
             "authUrl": pkce::authorize_url(&pkce, login),
             "sessionId": session,
@@ -124,18 +100,15 @@ impl AccountAdmin {
             let error = "Session ID and authorization code (or callback URL) are required";
             return Err(Declined::invalid(error).into());
         };
-        let key = keys::oauth_session(js::text(session));
-        let stored = self.one(Cmd::new("HGETALL").arg(&key)).await?.map()?;
-        if stored.is_empty() {
+        let Some(begun) = self.begun_login(session).await? else {
             return Err(Declined::invalid("Invalid or expired OAuth session").into());
-        }
-        let own = |field: &str| stored.get(field).map_or("", String::as_str);
-        if login == Login::SetupToken && own("type") != "setup-token" {
+        };
+        if login == Login::SetupToken && begun.get("type") != "setup-token" {
             let error = "Invalid session type for setup token exchange";
             return Err(Declined::invalid(error).into());
         }
-        if js::date_ms(own("expiresAt")).is_some_and(|end| self.now_ms() > end) {
-            self.run(Cmd::new("DEL").arg(&key)).await?;
+        if js::date_ms(begun.get("expiresAt")).is_some_and(|end| self.now_ms() > end) {
+            self.forget_login(&begun).await?;
             let error = "OAuth session has expired, please generate a new authorization URL";
             return Err(Declined::invalid(error).into());
         }
@@ -143,12 +116,12 @@ impl AccountAdmin {
             .map_err(|why| Declined::invalid("Failed to parse authorization input").saying(why))?;
         let grant = exchange::Grant {
             code: &code,
-            verifier: own("codeVerifier"),
-            state: own("state"),
-            proxy: crate::accounts::proxy::read(own("proxy")),
+            verifier: begun.get("codeVerifier"),
+            state: begun.get("state"),
+            proxy: crate::accounts::proxy::read(begun.get("proxy")),
         };
         let tokens = self.exchange(login, grant).await?;
-        self.run(Cmd::new("DEL").arg(&key)).await?;
+        self.forget_login(&begun).await?;
         Ok(tokens)
     }
 }

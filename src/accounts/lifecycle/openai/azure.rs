@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use super::{AccountAdmin, deleted, pairs, shared_commands, told};
 use crate::{
     accounts::lifecycle::{
-        account_kind,
         form::{self, Body, Grouping, azure as form_of},
         members,
         probe::host_of,
@@ -90,7 +89,7 @@ impl AccountAdmin {
     }
 
     pub(in super::super) async fn delete_azure(&self, id: &str) -> Result<Value, Declined> {
-        let unbound = self.0.bindings.unbind(account_kind(KIND), id).await;
+        let unbound = self.0.bindings.unbind(KIND.account_kind(), id).await;
         let done = async {
             self.forget_groups(id).await?;
             let shared = shared_set(KIND).map(|set| Cmd::new("SREM").arg(set).arg(id));

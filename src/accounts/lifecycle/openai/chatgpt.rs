@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use super::{AccountAdmin, GROUPS, deleted, pairs, shared_commands, told};
 use crate::{
     accounts::lifecycle::{
-        account_kind,
         form::{self, Body, Grouping, openai as form_of},
         members, shared_set,
     },
@@ -98,7 +97,7 @@ impl AccountAdmin {
         let Some(fields) = self.fields(KIND, id).await? else {
             return Err(form_of::unsaid(404, "账户不存在").into());
         };
-        let unbound = self.0.bindings.unbind(account_kind(KIND), id).await;
+        let unbound = self.0.bindings.unbind(KIND.account_kind(), id).await;
         if fields.get("accountType").is_some_and(|own| own == "group") {
             self.leave_each(id).await?;
         }

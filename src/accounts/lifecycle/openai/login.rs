@@ -1,14 +1,7 @@
 //! Logging in to a ChatGPT account over the browser (contract/openai-azure-droid.md §5.1).
-//!
-//! What the way has to remember between its two steps lies in `oauth:{uuid}` for ten minutes, in the
-//! legacy service's form, so that either service can finish what the other began.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use compat::{
-    clock::iso,
-    js, keys,
-    store::{Batch, Cmd},
-};
+use compat::js;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use url::form_urlencoded::Serializer;
@@ -27,8 +20,6 @@ const AUTHORIZE: &str = "https://auth.openai.com/oauth/authorize";
 /// Where the browser ends: Codex itself would listen there.
 const REDIRECT: &str = "http://localhost:1455/auth/callback";
 const SCOPES: &str = "openid profile email offline_access";
-/// Seconds that a begun login may take.
-const SESSION_SECONDS: i64 = 600;
 /// What operators are told to do with the link, in the legacy service's words.
 const INSTRUCTIONS: [&str; 5] = [
     "1. 复制上面的链接到浏览器中打开",
@@ -82,29 +73,14 @@ impl AccountAdmin {
     }
 
     async fn begin_chatgpt(&self, body: &serde_json::Map<String, Value>) -> Result<Value, Failure> {
-        let (proof, now_ms) = (Proof::new(), self.now_ms());
-        let session = uuid::Uuid::new_v4().to_string();
-        let key = keys::oauth_session(&session);
-        let proxy = match js::or(body.get("proxy")) {
-            Some(own @ (Value::Object(_) | Value::Array(_))) => js::stringify(own),
-            own => js::field(own),
-        };
-        let mut hset = Cmd::new("HSET").arg(&key);
-        for (field, value) in [
+        let proof = Proof::new();
+        let fields = [
             ("codeVerifier", proof.verifier.expose()),
             ("codeChallenge", &proof.challenge),
             ("state", &proof.state),
-            ("proxy", &proxy),
             ("platform", "openai"),
-            ("createdAt", &iso(now_ms)),
-            ("expiresAt", &iso(now_ms + SESSION_SECONDS * 1000)),
-        ] {
-            hset = hset.arg(field).arg(value);
-        }
-        let mut batch = Batch::atomic();
-        batch.push(hset);
-        batch.push(Cmd::new("EXPIRE").arg(&key).arg(SESSION_SECONDS));
-        self.run(batch).await?;
+        ];
+        let session = self.remember_login(&fields, body.get("proxy")).await?;
         Ok(json!({
             "authUrl": proof.link(),
             "sessionId": session,
@@ -131,17 +107,14 @@ impl AccountAdmin {
         let (Some(code), Some(session)) = (code, session) else {
             return Err(unsaid(400, "缺少必要参数").into());
         };
-        let key = keys::oauth_session(js::text(session));
-        let stored = self.one(Cmd::new("HGETALL").arg(&key)).await?.map()?;
-        if stored.is_empty() {
+        let Some(begun) = self.begun_login(session).await? else {
             return Err(unsaid(400, "会话已过期或无效").into());
-        }
+        };
         let Some(code) = code.as_str() else {
             return Err(Failure::fault("code.trim is not a function"));
         };
-        let own = |field: &str| stored.get(field).map_or("", String::as_str);
         let code = Secret::from(js::trim(code));
-        let verifier = Secret::from(own("codeVerifier"));
+        let verifier = Secret::from(begun.get("codeVerifier"));
         let form = [
             ("grant_type", "authorization_code"),
             ("code", code.expose()),
@@ -149,7 +122,8 @@ impl AccountAdmin {
             ("client_id", CLIENT_ID),
             ("code_verifier", verifier.expose()),
         ];
-        let request = oauth::form_request(&form, proxy::read(own("proxy")), self.0.request_timeout);
+        let request =
+            oauth::form_request(&form, proxy::read(begun.get("proxy")), self.0.request_timeout);
         let asked = self.0.accounts.ask(request).await;
         let (status, answer) = asked.map_err(|error| Failure::fault(error.message))?;
         if !(200..300).contains(&status) {
@@ -157,7 +131,7 @@ impl AccountAdmin {
         }
         let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
         let data = logged_in(&answer)?;
-        self.run(Cmd::new("DEL").arg(&key)).await?;
+        self.forget_login(&begun).await?;
         Ok(data)
     }
 }

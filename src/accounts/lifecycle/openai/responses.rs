@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 use super::{AccountAdmin, GROUPS, bare, deleted, pairs};
 use crate::{
     accounts::lifecycle::{
-        account_kind,
         form::{self, Body, Grouping, openai::unsaid, responses as form_of},
         members, shared_set,
     },
@@ -73,7 +72,7 @@ impl AccountAdmin {
         let Some(fields) = fields else {
             return Err(unsaid(404, "Account not found").into());
         };
-        let unbound = self.0.bindings.unbind(account_kind(KIND), id).await;
+        let unbound = self.0.bindings.unbind(KIND.account_kind(), id).await;
         if fields.get("accountType").is_some_and(|own| own == "group") {
             self.forget_groups(id).await?;
         }

@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 
 use super::{AccountAdmin, Told, data_lines, delta, fault_text, payload, read_all};
 use crate::{
-    accounts::{OfficialReply, proxy, ready::account_uuid},
+    accounts::{OfficialReply, proxy},
     domain::{Failure, HeaderList},
     platform::claude_official::{self as official, Account, Endpoint, ToolNaming},
     upstream::{SendError, SendErrorKind, UpstreamRequest, UpstreamResponse},
-    wire::body::RequestBody,
+    wire::{anthropic::user_id::account_uuid_of, body::RequestBody},
 };
 
 impl AccountAdmin {
@@ -60,7 +60,7 @@ impl AccountAdmin {
         let agent = self.shared_agent(&entry).await?;
         let account = Account {
             id: id.to_owned(),
-            account_uuid: account_uuid(entry.get("extInfo")),
+            account_uuid: account_uuid_of(entry.get("extInfo")),
             unified_client_id: None,
             access_token: token,
         };
