@@ -3,28 +3,21 @@
 use std::collections::HashSet;
 
 use compat::{
-    catalogue::Catalogue,
     keys::{self, AccountKind},
     number,
     store::{Cmd, Store, StoreError},
 };
 
 use super::{
-    census::Census,
+    Data,
     check::Check,
     reading::{hash_fields, set_members, zset_members},
-    records::Records,
     report::Findings,
 };
 
 /// Compares all indexes of records.
-pub(super) async fn check(
-    store: &dyn Store,
-    catalogue: &Catalogue,
-    census: &Census,
-    records: &Records,
-    findings: &mut Findings,
-) -> Result<(), StoreError> {
+pub(super) async fn check(data: Data<'_>, findings: &mut Findings) -> Result<(), StoreError> {
+    let Data { store, catalogue, census, records } = data;
     for kind in AccountKind::ALL {
         let of_kind = records.accounts.iter().filter(|((other, _), _)| *other == kind);
         let ids: HashSet<&str> = of_kind.clone().map(|((_, id), _)| id.as_str()).collect();
@@ -46,8 +39,8 @@ pub(super) async fn check(
     let listed = members(store, keys::REDEMPTIONS).await?;
     compare(keys::REDEMPTIONS, &redemptions, &listed, findings);
 
-    lookup(store, catalogue, census, records, findings).await?;
-    key_indexes(store, catalogue, census, records, findings).await
+    lookup(data, findings).await?;
+    key_indexes(data, findings).await
 }
 
 /// An index that the service rebuilds by itself when it is empty (contract/redis.md §0).
@@ -71,13 +64,8 @@ async fn rebuilt_index(
 }
 
 /// `apikey:hash_map`, which authentication reads.
-async fn lookup(
-    store: &dyn Store,
-    catalogue: &Catalogue,
-    census: &Census,
-    records: &Records,
-    findings: &mut Findings,
-) -> Result<(), StoreError> {
+async fn lookup(data: Data<'_>, findings: &mut Findings) -> Result<(), StoreError> {
+    let Data { store, catalogue, census, records } = data;
     let map = hash_fields(store, keys::API_KEY_MAP).await?;
     let old = census.ids(catalogue, "apikey_hash:{hash}", "hash");
     let known: HashSet<&str> = records.keys.iter().map(|key| key.id.as_str()).collect();
@@ -104,13 +92,8 @@ async fn lookup(
 }
 
 /// The sorted sets and sets behind the key list; trusted only when marked complete.
-async fn key_indexes(
-    store: &dyn Store,
-    catalogue: &Catalogue,
-    census: &Census,
-    records: &Records,
-    findings: &mut Findings,
-) -> Result<(), StoreError> {
+async fn key_indexes(data: Data<'_>, findings: &mut Findings) -> Result<(), StoreError> {
+    let Data { store, catalogue, census, records } = data;
     let version = text(store, keys::API_KEY_INDEX_VERSION).await?;
     if version.as_deref().and_then(number::parse_int).unwrap_or(0) < 2 {
         if !records.keys.is_empty() {

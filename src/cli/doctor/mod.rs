@@ -67,6 +67,15 @@ impl Default for DoctorOptions {
     }
 }
 
+/// What was read, for checks of one thing against another.
+#[derive(Clone, Copy)]
+struct Data<'a> {
+    store: &'a dyn Store,
+    catalogue: &'a Catalogue,
+    census: &'a Census,
+    records: &'a Records,
+}
+
 /// Audits a database. `settings` is the comparison with `config/config.js`.
 ///
 /// # Errors
@@ -87,9 +96,10 @@ pub async fn run(
     let records = Records::read(store, &census, &mut secrets, &mut findings, &progress).await?;
     let per_pattern = options.values_per_pattern;
     values::check(store, &catalogue, &census, per_pattern, &mut findings).await?;
-    indexes::check(store, &catalogue, &census, &records, &mut findings).await?;
-    usage::check(store, &catalogue, &census, &records, &mut findings).await?;
-    references::check(store, &catalogue, &census, &records, &mut findings).await?;
+    let data = Data { store, catalogue: &catalogue, census: &census, records: &records };
+    indexes::check(data, &mut findings).await?;
+    usage::check(data, &mut findings).await?;
+    references::check(data, &mut findings).await?;
     notices::check(store, &mut findings).await?;
     settings.report(&mut findings);
     let secrets = secrets.finish(&mut findings);
@@ -125,13 +135,9 @@ fn audit(dir: &Path, output: &Output) -> anyhow::Result<DoctorReport> {
     let config = Config::load(&*source, &dir)?;
     let vault = crate::app::vault(&config.security);
     let redis = RedisConfig {
-        host: config.redis.host.clone(),
-        port: config.redis.port,
-        password: config.redis.password.as_ref().map_or("", |own| own.expose()).to_owned(),
-        db: i64::from(config.redis.db),
-        tls: config.redis.tls,
         // An audit may wait longer than a client.
         timeout: config.redis.timeout.max(Duration::from_secs(5)),
+        ..crate::app::redis_config(&config)
     };
     let place = format!("{}:{}/{}", redis.host, redis.port, redis.db);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

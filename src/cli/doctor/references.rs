@@ -3,13 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use compat::{
-    catalogue::Catalogue,
     keys::{self, AccountKind},
-    store::{Cmd, Store, StoreError},
+    store::{Cmd, StoreError},
 };
 
 use super::{
-    census::Census,
+    Data,
     check::Check,
     reading::{run_all, set_members},
     records::{Records, Target},
@@ -19,16 +18,10 @@ use super::{
 const REVERSE: &str = "account_groups_reverse:{platform}:{account_id}";
 
 /// Follows all references.
-pub(super) async fn check(
-    store: &dyn Store,
-    catalogue: &Catalogue,
-    census: &Census,
-    records: &Records,
-    findings: &mut Findings,
-) -> Result<(), StoreError> {
-    of_keys(records, findings);
-    of_groups(store, catalogue, census, records, findings).await?;
-    of_names(store, census, records, findings).await
+pub(super) async fn check(data: Data<'_>, findings: &mut Findings) -> Result<(), StoreError> {
+    of_keys(data.records, findings);
+    of_groups(data, findings).await?;
+    of_names(data, findings).await
 }
 
 fn of_keys(records: &Records, findings: &mut Findings) {
@@ -52,13 +45,8 @@ fn of_keys(records: &Records, findings: &mut Findings) {
     }
 }
 
-async fn of_groups(
-    store: &dyn Store,
-    catalogue: &Catalogue,
-    census: &Census,
-    records: &Records,
-    findings: &mut Findings,
-) -> Result<(), StoreError> {
+async fn of_groups(data: Data<'_>, findings: &mut Findings) -> Result<(), StoreError> {
+    let Data { store, catalogue, census, records } = data;
     let forward = records.groups.keys().map(keys::group_members).collect::<Vec<_>>();
     let forward = set_members(store, forward).await?;
     let backward = set_members(store, census.keys(REVERSE).to_vec()).await?;
@@ -93,12 +81,8 @@ async fn of_groups(
 }
 
 /// Login names and the users they lead to.
-async fn of_names(
-    store: &dyn Store,
-    census: &Census,
-    records: &Records,
-    findings: &mut Findings,
-) -> Result<(), StoreError> {
+async fn of_names(data: Data<'_>, findings: &mut Findings) -> Result<(), StoreError> {
+    let Data { store, census, records, .. } = data;
     let names = census.keys("username:{username}");
     let replies =
         run_all(store, names.iter().map(|key| Cmd::new("GET").arg(key)).collect()).await?;

@@ -2,15 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use compat::{
-    catalogue::{Catalogue, Entry},
-    keys,
-    store::{Store, StoreError},
-};
+use compat::{catalogue::Entry, keys, store::StoreError};
 
-use super::{
-    census::Census, check::Check, reading::set_members, records::Records, report::Findings,
-};
+use super::{Data, check::Check, reading::set_members, report::Findings};
 
 /// Which index lists the keys of a pattern, and as what.
 struct Listing {
@@ -89,31 +83,24 @@ const LISTINGS: [Listing; 11] = [
 ];
 
 /// Compares usage keys with their indexes, and reports usage of what is no more.
-pub(super) async fn check(
-    store: &dyn Store,
-    catalogue: &Catalogue,
-    census: &Census,
-    records: &Records,
-    findings: &mut Findings,
-) -> Result<(), StoreError> {
+pub(super) async fn check(data: Data<'_>, findings: &mut Findings) -> Result<(), StoreError> {
     for listing in &LISTINGS {
-        let entry = catalogue.entries().iter().find(|entry| entry.pattern == listing.pattern);
+        let entry = data.catalogue.entries().iter().find(|entry| entry.pattern == listing.pattern);
         if let Some(entry) = entry {
-            check_listing(store, catalogue, census, listing, entry, findings).await?;
+            check_listing(data, listing, entry, findings).await?;
         }
     }
-    left_over(catalogue, census, records, findings);
+    left_over(data, findings);
     Ok(())
 }
 
 async fn check_listing(
-    store: &dyn Store,
-    catalogue: &Catalogue,
-    census: &Census,
+    data: Data<'_>,
     listing: &Listing,
     entry: &Entry,
     findings: &mut Findings,
 ) -> Result<(), StoreError> {
+    let Data { store, catalogue, census, .. } = data;
     let mut expected: HashMap<String, HashSet<String>> = HashMap::new();
     for key in census.keys(listing.pattern) {
         let part = |name| entry.value(key, name).unwrap_or_default();
@@ -147,7 +134,8 @@ async fn check_listing(
     Ok(())
 }
 
-fn left_over(catalogue: &Catalogue, census: &Census, records: &Records, findings: &mut Findings) {
+fn left_over(data: Data<'_>, findings: &mut Findings) {
+    let Data { catalogue, census, records, .. } = data;
     let keys: HashSet<&str> = records.keys.iter().map(|key| key.id.as_str()).collect();
     for id in census.ids(catalogue, "usage:{key_id}", "key_id").difference(&keys) {
         findings.add(Check::LeftOver, "usage:{key_id}", id);

@@ -8,7 +8,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use anyhow::Context;
 use compat::{
     clock::Clock,
-    store::{RedisStore, StoreError},
+    store::{RedisConfig, RedisStore, StoreError},
 };
 use rustix::process::getuid;
 use serde_json::{Value, json};
@@ -16,6 +16,7 @@ use tokio::runtime::Builder;
 
 use super::{Action, Arguments, Failure, Output, Say, demo, show};
 use crate::{
+    app,
     config::Config,
     rollout::{
         Command, Desk, NoEvidence, Order, Override, Phase, Request, RolloutError, Settings, ask,
@@ -37,14 +38,8 @@ pub(super) fn run(dir: &Path, arguments: &Arguments, output: &Output) -> Result<
     let mut config = demo::config(dir).map_err(anyhow::Error::from)?;
     config.service.data_dir = dir.join(&config.service.data_dir);
     let runtime = Builder::new_current_thread().enable_all().build().context("no runtime")?;
-    let store = RedisStore::open(&compat::store::RedisConfig {
-        host: config.redis.host.clone(),
-        port: config.redis.port,
-        password: config.redis.password.as_ref().map_or("", |p| p.expose()).to_owned(),
-        db: i64::from(config.redis.db),
-        tls: config.redis.tls,
-        timeout: PATIENCE,
-    });
+    let redis = RedisConfig { timeout: PATIENCE, ..app::redis_config(&config) };
+    let store = RedisStore::open(&redis);
     let store = store.map_err(anyhow::Error::from)?;
     let evidence = NoEvidence("no running instance in this folder could be asked for evidence");
     let desk = Desk::new(Arc::new(store), Clock::system(), Arc::new(evidence));

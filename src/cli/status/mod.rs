@@ -11,13 +11,13 @@ use std::{path::Path, time::Duration};
 use anyhow::Context;
 use compat::{
     clock::{Clock, LocalCalendar},
-    store::RedisStore,
+    store::{RedisConfig, RedisStore},
 };
 use serde_json::{Value, json};
 use tokio::runtime::Builder;
 
 use super::{Output, demo};
-use crate::config::Config;
+use crate::{app, config::Config};
 use service::ServiceHealth;
 pub(super) use service::{ask, fetch};
 
@@ -79,14 +79,8 @@ struct Report {
 }
 
 async fn read(config: &Config, options: Options) -> anyhow::Result<Report> {
-    let store = RedisStore::open(&compat::store::RedisConfig {
-        host: config.redis.host.clone(),
-        port: config.redis.port,
-        password: config.redis.password.as_ref().map_or("", |p| p.expose()).to_owned(),
-        db: i64::from(config.redis.db),
-        tls: config.redis.tls,
-        timeout: PATIENCE,
-    })?;
+    let redis = RedisConfig { timeout: PATIENCE, ..app::redis_config(config) };
+    let store = RedisStore::open(&redis)?;
     let latency_ms = store.ping().await.context("Redis does not answer")?.as_millis();
     let calendar = LocalCalendar::new(i64::from(config.time.offset_hours));
     Ok(Report {
