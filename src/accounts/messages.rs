@@ -58,11 +58,6 @@ pub fn opus_limited(end: LimitEnd<'_>, calendar: LocalCalendar) -> String {
     }
 }
 
-/// `error: "dedicated_account_unavailable"`.
-pub fn account_unavailable(reason: &str) -> String {
-    format!("该 API Key 绑定的专属账号当前不可用（{reason}），请稍后重试。")
-}
-
 /// `2026-07-24 00:00:00 (UTC+8)`.
 pub(super) fn zoned(ms: Option<i64>, calendar: LocalCalendar) -> String {
     let hours = calendar.offset_hours();

@@ -19,8 +19,7 @@ fn defaults_are_the_legacy_ones() {
     assert_eq!(config.security.api_key_prefix, "cr_");
     assert!(config.security.has_public_encryption_key());
     assert_eq!(config.claude.request_timeout, Duration::from_secs(600));
-    assert_eq!(config.sticky.ttl_seconds(), 3600);
-    assert_eq!(config.sticky.renewal_threshold_seconds(), None);
+    assert_eq!((config.sticky.ttl_hours, config.sticky.renewal_threshold_minutes), (1.0, 0));
     assert_eq!(config.limits.request_max_mib, Some(100));
     assert_eq!(config.time.offset_hours, 8);
     assert_eq!(config.logs.level, LogLevel::Info);
@@ -48,8 +47,7 @@ fn quirks_are_kept() {
     assert_eq!(config.time.offset_hours, 8);
     assert_eq!(config.limits.request_max_mib, Some(0));
     assert!(config.clients.system_prompt_threshold.abs() < f64::EPSILON);
-    assert_eq!(config.sticky.ttl_seconds(), 1800);
-    assert_eq!(config.sticky.renewal_threshold_seconds(), Some(900));
+    assert_eq!((config.sticky.ttl_hours, config.sticky.renewal_threshold_minutes), (0.5, 15));
     assert!(!config.redis.tls);
     assert_eq!(config.proxy.max_free_sockets, Some(0));
     assert_eq!(config.proxy.max_sockets, None);

@@ -96,11 +96,6 @@ impl RequestBody {
         self.root().get("system")
     }
 
-    /// `system` as it stands in the body.
-    pub fn system_raw(&self) -> Option<&[u8]> {
-        self.system().map(Value::raw)
-    }
-
     /// `metadata.user_id`, when it is a non-empty string.
     pub fn user_id(&self) -> Option<Cow<'_, str>> {
         self.root().get("metadata")?.get_str("user_id").filter(|id| !id.is_empty())
@@ -150,7 +145,7 @@ mod tests {
         assert_eq!(body.model().unwrap(), "claude-opus-4-5");
         assert!(body.stream());
         assert_eq!(body.messages(), Messages::Some(2));
-        assert_eq!(body.system_raw().unwrap(), b"[ 1 ]");
+        assert_eq!(body.system().unwrap().raw(), b"[ 1 ]");
         assert_eq!(body.user_id().unwrap(), "u");
         assert_eq!(body.speed().unwrap(), "fast");
     }

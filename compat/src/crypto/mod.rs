@@ -121,7 +121,7 @@ impl fmt::Debug for Decrypted {
 /// Encrypts and decrypts with the operator's `ENCRYPTION_KEY`. Cheap to clone.
 ///
 /// A service's key is derived on first use (tens of milliseconds of CPU) and kept for the life of the
-/// process; [`Vault::warm`] does it ahead of time.
+/// process.
 #[derive(Clone)]
 pub struct Vault(Arc<Keys>);
 
@@ -149,13 +149,6 @@ impl Vault {
             bedrock: OnceLock::new(),
             old_claude: OnceLock::new(),
         }))
-    }
-
-    /// Derives the keys of these services now. Blocks for tens of milliseconds each.
-    pub fn warm(&self, services: &[Service]) {
-        for service in services {
-            self.key(*service);
-        }
     }
 
     /// Reads a stored text exactly as the legacy service reads it, including what it makes of text that

@@ -214,11 +214,6 @@ impl RequestHead {
         target.split_once('?').map_or(target, |(path, _)| path)
     }
 
-    /// HTTP/1.0 or 1.1.
-    pub fn minor_version(&self) -> u8 {
-        self.minor
-    }
-
     /// First value of a header.
     pub fn header(&self, name: &str) -> Option<&[u8]> {
         self.fields.first(name)

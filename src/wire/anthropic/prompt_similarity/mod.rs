@@ -17,9 +17,6 @@ mod tests;
 use crate::wire::text::is_js_space;
 use table::{Template, Templates};
 
-/// Threshold of the legacy service unless `SYSTEM_PROMPT_THRESHOLD` holds a finite number.
-pub const DEFAULT_THRESHOLD: f64 = 0.5;
-
 const PLACEHOLDER: &str = "__PLACEHOLDER__";
 
 /// Best similarity of `text` against all templates, 0 to 1 (`contract/anthropic.md §3.2`).
