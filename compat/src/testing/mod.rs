@@ -4,10 +4,12 @@
 
 mod dump;
 mod proxy;
+mod recording;
 mod server;
 mod state;
 
 pub use dump::dump;
 pub use proxy::{CuttingProxy, Fault};
+pub use recording::{Changes, conclude, equal, lay_out};
 pub use server::TestRedis;
 pub use state::{Stored, changes, state};

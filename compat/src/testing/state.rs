@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::dump;
+use super::{Changes, dump};
 use crate::store::Store;
 
 /// One key.
@@ -46,10 +46,7 @@ pub async fn state(store: &dyn Store) -> HashMap<String, Stored> {
 }
 
 /// Keys that are not the same any more; `None` for those that are gone.
-pub fn changes(
-    before: &HashMap<String, Stored>,
-    after: &HashMap<String, Stored>,
-) -> HashMap<String, Option<Stored>> {
+pub fn changes(before: &HashMap<String, Stored>, after: &HashMap<String, Stored>) -> Changes {
     before
         .keys()
         .chain(after.keys())

@@ -9,8 +9,8 @@ use compat::{
     crypto::Vault,
     pool::{Family, Kind, Need},
     sticky::StickyTtl,
-    store::{Batch, Cmd, Store},
-    testing::{Stored, TestRedis, changes, state},
+    store::Store,
+    testing::{Changes, TestRedis, changes, conclude, equal, lay_out, state},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -49,7 +49,7 @@ struct Case {
     helper: bool,
     reply: Vendor,
     sent: Vec<String>,
-    diff: HashMap<String, Option<Stored>>,
+    diff: Changes,
     client: Value,
     anomalies: Vec<[String; 4]>,
 }
@@ -117,17 +117,12 @@ async fn replay(text: &str) {
             wrong.push(format!("case {}: {difference}", case.n));
         }
     }
-    let (bad, all) = (wrong.len(), recording.cases.len());
-    assert!(wrong.is_empty(), "{bad} of {all} differ:\n{}", wrong.join("\n"));
+    conclude(&wrong, recording.cases.len());
 }
 
 async fn run(case: &Case, ports: &Ports, rules: AccountRules) -> Result<(), String> {
     let room = Room::with(ports.0.clone(), ports.1.clone(), rules);
-    let mut setup = Batch::from(Cmd::new("FLUSHALL"));
-    for words in &case.setup {
-        setup.push(Cmd::Words(words.iter().map(|word| word.clone().into()).collect()));
-    }
-    room.store.run(setup).await.unwrap();
+    lay_out(&*room.store, &case.setup).await;
     let before = state(&*room.store).await;
     {
         let mut answers = room.vendor.answers.lock();
@@ -145,24 +140,8 @@ async fn run(case: &Case, ports: &Ports, rules: AccountRules) -> Result<(), Stri
     let mut after = changes(&before, &state(&*room.store).await);
     reveal(&mut after, &room);
 
-    let mut keys: Vec<&String> = after.keys().chain(case.diff.keys()).collect();
-    keys.sort();
-    keys.dedup();
-    for key in keys {
-        // Composed with the request, in `platform`.
-        if key.starts_with("fmt_claude_req:") {
-            continue;
-        }
-        let (ours, theirs) = (after.get(key), case.diff.get(key));
-        let same = match (ours, theirs) {
-            (Some(Some(a)), Some(Some(b))) => a.matches(b),
-            (Some(None), Some(None)) => true,
-            _ => false,
-        };
-        if !same {
-            return Err(format!("{key}: {ours:?}, legacy: {theirs:?}"));
-        }
-    }
+    // Composed with the request, in `platform`.
+    equal(&after, &case.diff, |key| key.starts_with("fmt_claude_req:"))?;
     if let Some(body) = client {
         let text = case.client.get("body").or_else(|| case.client.get("out"));
         let legacy: Value = text
@@ -275,7 +254,7 @@ async fn console(case: &Case, room: &Room) -> Option<Value> {
 }
 
 /// Encrypted fields differ by their random IV; compare what they hold.
-fn reveal(changes: &mut HashMap<String, Option<Stored>>, room: &Room) {
+fn reveal(changes: &mut Changes, room: &Room) {
     let Some(Some(record)) = changes.get_mut("claude:account:a1") else { return };
     for field in ["accessToken", "refreshToken", "email"] {
         let stored =

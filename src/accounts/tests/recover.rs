@@ -1,11 +1,11 @@
 //! Recovery rounds recorded from the legacy service at a frozen moment.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use compat::{
     crypto::Vault,
-    store::{Batch, Cmd, Store},
-    testing::{Stored, TestRedis, changes, state},
+    store::Store,
+    testing::{Changes, TestRedis, changes, conclude, equal, lay_out, state},
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -24,7 +24,7 @@ struct Case {
     setup: Vec<Vec<String>>,
     hourly: bool,
     asked: usize,
-    diff: HashMap<String, Option<Stored>>,
+    diff: Changes,
 }
 
 #[tokio::test]
@@ -52,16 +52,11 @@ async fn replay(text: &str) {
             wrong.push(format!("case {}: {difference}", case.n));
         }
     }
-    let (bad, all) = (wrong.len(), recording.cases.len());
-    assert!(wrong.is_empty(), "{bad} of {all} differ:\n{}", wrong.join("\n"));
+    conclude(&wrong, recording.cases.len());
 }
 
 async fn run(case: &Case, room: &Room) -> Result<(), String> {
-    let mut setup = Batch::from(Cmd::new("FLUSHALL"));
-    for words in &case.setup {
-        setup.push(Cmd::Words(words.iter().map(|word| word.clone().into()).collect()));
-    }
-    room.store.run(setup).await.unwrap();
+    lay_out(&*room.store, &case.setup).await;
     let before = state(&*room.store).await;
     let answer = r#"{"access_token":"newtok","refresh_token":"newrt","expires_in":100}"#;
     for _ in 0..case.asked {
@@ -84,19 +79,6 @@ async fn run(case: &Case, room: &Room) -> Result<(), String> {
     }
     // The rounds that were recorded look at Claude accounts only.
     after.remove("openai:account:index:empty");
-    let mut keys: Vec<&String> = after.keys().chain(case.diff.keys()).collect();
-    keys.sort();
-    keys.dedup();
-    for key in keys {
-        let (ours, theirs) = (after.get(key), case.diff.get(key));
-        let same = match (ours, theirs) {
-            (Some(Some(a)), Some(Some(b))) => a.matches(b),
-            (Some(None), Some(None)) => true,
-            _ => false,
-        };
-        if !same {
-            return Err(format!("{key}: {ours:?}, legacy: {theirs:?}"));
-        }
-    }
+    equal(&after, &case.diff, |_| false)?;
     if room.vendor.answers.lock().is_empty() { Ok(()) } else { Err("no refresh ahead".into()) }
 }

@@ -4,19 +4,16 @@
 use std::{collections::HashMap, sync::Arc};
 
 use compat::{
-    clock::{Clock, LocalCalendar},
-    crypto::Vault,
-    pool::{Family, Pools},
+    pool::Family,
     sticky::StickyTtl,
-    store::{Batch, Cmd, Store},
-    testing::{Stored, TestRedis, changes, state},
-    write_behind::WriteBehind,
+    store::Store,
+    testing::{Changes, TestRedis, changes, conclude, equal, lay_out, state},
 };
 use serde::Deserialize;
 
-use super::recorded::{Heard, Simple};
+use super::recorded::Desk;
 use crate::schedule::{
-    Rules, Scheduler,
+    Rules,
     openai::{Ask, Refreshed, Refusal},
 };
 
@@ -39,7 +36,7 @@ struct Case {
     /// Accounts whose token was refreshed, in order.
     asked: Vec<String>,
     result: Outcome,
-    diff: HashMap<String, Option<Stored>>,
+    diff: Changes,
 }
 
 #[derive(Deserialize, Debug, PartialEq, Default)]
@@ -61,11 +58,10 @@ async fn as_recorded_with_renewal() {
     replay(include_str!("../../../tests/fixtures/selection/openai-renewal.json")).await;
 }
 
-/// Replays any recording: `CRS_SELECTION_RECORDING=/path cargo test … -- --ignored openai::from_a_file`.
+/// Replays any recording named by `CRS_OPENAI_SELECTION_RECORDING`; without one there is nothing to do.
 #[tokio::test]
-#[ignore = "needs a recording of its own"]
 async fn from_a_file() {
-    let path = std::env::var("CRS_SELECTION_RECORDING").unwrap();
+    let Ok(path) = std::env::var("CRS_OPENAI_SELECTION_RECORDING") else { return };
     replay(&std::fs::read_to_string(path).unwrap()).await;
 }
 
@@ -82,7 +78,7 @@ async fn replay(text: &str) {
         }
     }
     let all = recording.cases.len();
-    assert!(wrong.is_empty(), "{} of {all} differ:\n{}", wrong.len(), wrong.join("\n"));
+    conclude(&wrong, all);
     assert!(deviating * 4 < all, "{deviating} of {all} were not compared");
 }
 
@@ -113,56 +109,34 @@ impl Case {
 }
 
 async fn run(case: &Case, recording: &Recording, store: &Arc<dyn Store>) -> Result<(), String> {
-    let mut setup = Batch::from(Cmd::new("FLUSHALL"));
-    for words in &case.setup {
-        setup.push(Cmd::Words(words.iter().map(|word| word.clone().into()).collect()));
-    }
-    store.run(setup).await.unwrap();
+    lay_out(&**store, &case.setup).await;
     let before = state(&**store).await;
 
-    let clock = Clock::manual(recording.now);
-    let calendar = LocalCalendar::new(8);
-    let vault = Vault::new("0123456789abcdef0123456789abcdef");
-    let pools = Arc::new(Pools::new(store, &clock, calendar, &vault));
-    let (writes, writer) = WriteBehind::new(store.clone());
-    let writer = tokio::spawn(writer);
     let rules = Rules {
         dedicated_fallback: false,
         console_block_minutes: 0,
         sticky: StickyTtl::new(1.0, if recording.renews { 30 } else { 0 }),
     };
-    let heard = Arc::new(Heard::default());
-    let scheduler = Scheduler::new(
-        store.clone(),
-        pools,
-        writes.clone(),
-        clock,
-        calendar,
-        Arc::new(Simple),
-        heard,
-        rules,
-    );
+    let desk = Desk::new(store, recording.now, rules);
     let mut refreshed = Vec::new();
     let outcome = loop {
         let session = case.hash.as_deref();
-        let read = scheduler.prefetch(Family::OpenAi, session).await.unwrap();
+        let read = desk.scheduler.prefetch(Family::OpenAi, session).await.unwrap();
         let ask = Ask {
             binding: &case.binding,
             session,
             model: case.model.as_deref(),
             refreshed: &refreshed,
         };
-        match scheduler.select(&ask, read, &mut Vec::new()).await {
+        match desk.scheduler.select(&ask, read, &mut Vec::new()).await {
             Err(Refusal::Refresh(stale)) => refreshed.extend(stale.into_iter().map(|account| {
                 Refreshed { done: case.refreshes.get(&*account.id) == Some(&true), account }
             })),
             outcome => break outcome,
         }
     };
-    writes.flush().await;
+    desk.close().await;
     let after = state(&**store).await;
-    drop((scheduler, writes));
-    writer.await.unwrap();
 
     let answer = match &outcome {
         Ok(selection) => Outcome {
@@ -183,20 +157,5 @@ async fn run(case: &Case, recording: &Recording, store: &Arc<dyn Store>) -> Resu
     if asked != case.asked {
         return Err(format!("refreshed {asked:?}, legacy: {:?}", case.asked));
     }
-    let changes = changes(&before, &after);
-    let mut keys: Vec<&String> = changes.keys().chain(case.diff.keys()).collect();
-    keys.sort();
-    keys.dedup();
-    for key in keys {
-        let (ours, theirs) = (changes.get(key), case.diff.get(key));
-        let same = match (ours, theirs) {
-            (Some(Some(a)), Some(Some(b))) => a.matches(b),
-            (Some(None), Some(None)) => true,
-            _ => false,
-        };
-        if !same {
-            return Err(format!("{key}: {ours:?}, legacy: {theirs:?}"));
-        }
-    }
-    Ok(())
+    equal(&changes(&before, &after), &case.diff, |_| false)
 }

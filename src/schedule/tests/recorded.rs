@@ -10,12 +10,13 @@ use compat::{
     crypto::Vault,
     pool::{DayUsage, Family, Pools},
     sticky::StickyTtl,
-    store::{Batch, Cmd, Store},
-    testing::{Stored, TestRedis, changes, state},
+    store::Store,
+    testing::{Changes, Stored, TestRedis, changes, conclude, equal, lay_out, state},
     write_behind::WriteBehind,
 };
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::task::JoinHandle;
 
 use crate::{
     domain::{Anomaly, AnomalySink},
@@ -38,7 +39,7 @@ struct Case {
     model: Value,
     forced: Option<Forced>,
     result: Outcome,
-    diff: HashMap<String, Option<Stored>>,
+    diff: Changes,
     anomalies: Vec<String>,
 }
 
@@ -68,7 +69,7 @@ struct Outcome {
 }
 
 /// The price list that the recording used in place of the real one.
-pub(super) struct Simple;
+struct Simple;
 
 impl UsageCost for Simple {
     #[expect(clippy::cast_precision_loss, reason = "small counts")]
@@ -78,11 +79,49 @@ impl UsageCost for Simple {
 }
 
 #[derive(Default)]
-pub(super) struct Heard(parking_lot::Mutex<Vec<String>>);
+struct Heard(parking_lot::Mutex<Vec<String>>);
 
 impl AnomalySink for Heard {
     fn report(&self, anomaly: Anomaly) {
         self.0.lock().push(anomaly.code.to_owned());
+    }
+}
+
+/// A scheduler over a recording's database, at its moment.
+pub(super) struct Desk {
+    pub(super) scheduler: Scheduler,
+    heard: Arc<Heard>,
+    writes: WriteBehind,
+    writer: JoinHandle<()>,
+}
+
+impl Desk {
+    pub(super) fn new(store: &Arc<dyn Store>, now_ms: i64, rules: Rules) -> Self {
+        let (clock, calendar) = (Clock::manual(now_ms), LocalCalendar::new(8));
+        let vault = Vault::new("0123456789abcdef0123456789abcdef");
+        let pools = Arc::new(Pools::new(store, &clock, calendar, &vault));
+        let (writes, writer) = WriteBehind::new(store.clone());
+        let heard = Arc::new(Heard::default());
+        let scheduler = Scheduler::new(
+            store.clone(),
+            pools,
+            writes.clone(),
+            clock,
+            calendar,
+            Arc::new(Simple),
+            heard.clone(),
+            rules,
+        );
+        Self { scheduler, heard, writes, writer: tokio::spawn(writer) }
+    }
+
+    /// Waits until everything is written; gives what operators were told.
+    pub(super) async fn close(self) -> Vec<String> {
+        let Self { scheduler, heard, writes, writer } = self;
+        writes.flush().await;
+        drop((scheduler, writes));
+        writer.await.unwrap();
+        std::mem::take(&mut *heard.0.lock())
     }
 }
 
@@ -113,46 +152,19 @@ async fn replay(text: &str) {
             wrong.push(format!("case {}: {difference}", case.n));
         }
     }
-    assert!(
-        wrong.is_empty(),
-        "{} of {} differ:\n{}",
-        wrong.len(),
-        recording.cases.len(),
-        wrong.join("\n")
-    );
+    conclude(&wrong, recording.cases.len());
 }
 
 async fn run(case: &Case, recording: &Recording, store: &Arc<dyn Store>) -> Result<(), String> {
-    let mut setup = Batch::from(Cmd::new("FLUSHALL"));
-    for words in &case.setup {
-        setup.push(Cmd::Words(words.iter().map(|word| word.clone().into()).collect()));
-    }
-    store.run(setup).await.unwrap();
+    lay_out(&**store, &case.setup).await;
     let before = state(&**store).await;
 
-    let clock = Clock::manual(recording.now);
-    let calendar = LocalCalendar::new(8);
-    let vault = Vault::new("0123456789abcdef0123456789abcdef");
-    let pools = Arc::new(Pools::new(store, &clock, calendar, &vault));
-    let (writes, writer) = WriteBehind::new(store.clone());
-    let writer = tokio::spawn(writer);
-    let heard = Arc::new(Heard::default());
     let rules = Rules {
         dedicated_fallback: recording.fallback,
         console_block_minutes: if recording.fallback { 10 } else { 0 },
         sticky: StickyTtl::new(1.0, if recording.fallback { 30 } else { 0 }),
     };
-    let prices = Arc::new(Simple);
-    let scheduler = Scheduler::new(
-        store.clone(),
-        pools,
-        writes.clone(),
-        clock,
-        calendar,
-        prices,
-        heard.clone(),
-        rules,
-    );
+    let desk = Desk::new(store, recording.now, rules);
     let text = case.model.to_string();
     let request = SelectRequest {
         bindings: KeyBindings {
@@ -172,8 +184,8 @@ async fn run(case: &Case, recording: &Recording, store: &Arc<dyn Store>) -> Resu
             account_type: &forced.account_type,
         }),
     };
-    let prefetched = scheduler.prefetch(Family::Claude, request.session_hash).await.unwrap();
-    let answer = match scheduler.select(&request, prefetched, &mut Vec::new()).await {
+    let prefetched = desk.scheduler.prefetch(Family::Claude, request.session_hash).await.unwrap();
+    let answer = match desk.scheduler.select(&request, prefetched, &mut Vec::new()).await {
         Ok(selection) => Outcome {
             account_id: Some(selection.account.id.to_string()),
             account_type: Some(selection.kind().as_str().to_owned()),
@@ -181,10 +193,8 @@ async fn run(case: &Case, recording: &Recording, store: &Arc<dyn Store>) -> Resu
         },
         Err(error) => refusal(&error),
     };
-    writes.flush().await;
+    let heard = desk.close().await;
     let after = state(&**store).await;
-    drop((scheduler, writes));
-    writer.await.unwrap();
 
     let before_and_after = (&before, &after);
     if recovered(before_and_after) {
@@ -195,23 +205,13 @@ async fn run(case: &Case, recording: &Recording, store: &Arc<dyn Store>) -> Resu
         return Err(format!("{:?}, legacy: {:?}", answer, case.result));
     }
     let changes = changes(&before, &after);
-    let mut keys: Vec<&String> = changes.keys().chain(case.diff.keys()).collect();
-    keys.sort();
-    keys.dedup();
-    for key in keys {
-        let (ours, theirs) = (changes.get(key), case.diff.get(key));
-        let same = match (ours, theirs) {
-            (Some(Some(a)), Some(Some(b))) => a.matches(b),
-            (Some(None), Some(None)) => true,
-            // A remnant without an id is deleted by the legacy listing and left alone here.
-            (None, Some(None)) => key.starts_with("claude_console_account:"),
-            _ => false,
-        };
-        if !same {
-            return Err(format!("{key}: {ours:?}, legacy: {theirs:?}"));
-        }
-    }
-    let heard = std::mem::take(&mut *heard.0.lock());
+    // A remnant without an id is deleted by the legacy listing and left alone here.
+    let remnant = |key: &str| {
+        key.starts_with("claude_console_account:")
+            && !changes.contains_key(key)
+            && case.diff.get(key) == Some(&None)
+    };
+    equal(&changes, &case.diff, remnant)?;
     if heard != case.anomalies {
         return Err(format!("reported {heard:?}, legacy: {:?}", case.anomalies));
     }

@@ -4,9 +4,8 @@
 //! service itself: `LEGACY_DIR=… cargo test --test it shadow::bedrock`.
 
 use serde_json::{Value, json};
-use shadow::Source;
 
-use super::{Stage, real::legacy};
+use super::{Stage, real::legacy, series::Series};
 
 fn seed() -> Value {
     json!({
@@ -23,20 +22,12 @@ fn seed() -> Value {
 
 /// Sends requests, each with its vendor's script and the status that it gets, and expects no difference.
 async fn compared(stage: Stage, requests: Vec<(u16, Value, Value)>) {
-    let mut sent = 0;
+    let mut series = Series::new(stage);
     for (status, script, request) in requests {
-        stage.place.script(script);
-        let answer = stage.send(request.clone()).await;
-        let body = String::from_utf8_lossy(&answer.body);
-        assert_eq!((answer.status, answer.ended), (status, "complete"), "{request}: {body}");
-        sent += 1;
-        // Marks of one request decide about the next.
-        stage.compared(sent).await;
+        series.stage.place.script(script);
+        series.send(status, request).await;
     }
-    let tally = stage.compared(sent).await;
-    assert!(tally.mismatches().is_empty(), "{}", stage.shown());
-    assert_eq!((tally.observations, tally.agreeing, tally.money), (sent, sent, 0));
-    assert_eq!(tally.sources.into_iter().collect::<Vec<_>>(), [(Source::Tap, sent)]);
+    let tally = series.is_equal().await;
     for (plane, counts) in &tally.planes {
         assert_eq!(counts.differ, 0, "{plane}");
     }

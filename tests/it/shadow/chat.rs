@@ -1,9 +1,12 @@
 //! Chat completions in shadow. The stand-in does not know them, so the real legacy service answers.
 
 use serde_json::{Value, json};
-use shadow::Source;
 
-use super::{Stage, real::legacy};
+use super::{
+    Stage,
+    real::legacy,
+    series::{Series, covered},
+};
 
 /// Requests with the status that each gets.
 fn requests() -> Vec<(u16, Value)> {
@@ -60,39 +63,25 @@ async fn chat_completions_show_nothing() {
         },
         "accounts": { "a": {}, "c": { "type": "console", "accountType": "dedicated" } }
     });
-    let stage = Stage::real(seed, &legacy).await;
-    let mut sent = 0;
+    let mut series = Series::new(Stage::real(seed, &legacy).await);
     for (status, request) in requests() {
-        let answer = stage.send(request.clone()).await;
-        let body = String::from_utf8_lossy(&answer.body);
-        assert_eq!((answer.status, answer.ended), (status, "complete"), "{request}: {body}");
-        sent += 1;
-        stage.compared(sent).await;
+        series.send(status, request).await;
     }
     for stream in [false, true] {
         for status in [400, 401, 429, 500, 529] {
-            let mark =
-                format!("temp_unavailable:claude-official:{}", stage.place.run().account_id("a"));
-            stage.place.ask(["DEL", &mark]).await;
+            let place = &series.stage.place;
+            let mark = format!("temp_unavailable:claude-official:{}", place.run().account_id("a"));
+            place.ask(["DEL", &mark]).await;
             let error = json!({ "type": "some_error", "message": "said the vendor" });
-            stage.place.script(json!([{
+            place.script(json!([{
                 "status": status, "repeat": true, "json": { "type": "error", "error": error }
             }]));
             let request = json!({ "path": "/openai/claude/v1/chat/completions", "stream": stream });
-            let answer = stage.send(request).await;
-            assert_eq!(answer.status, if stream { 200 } else { status });
-            sent += 1;
-            stage.compared(sent).await;
+            series.send(if stream { 200 } else { status }, request).await;
         }
     }
-    let tally = stage.compared(sent).await;
-    assert!(tally.mismatches().is_empty(), "{}", stage.shown());
-    assert_eq!(tally.agreeing, sent, "{}", stage.shown());
-    assert_eq!(tally.sources.clone().into_iter().collect::<Vec<_>>(), [(Source::Tap, sent)]);
-    let cells = serde_json::to_value(&tally).unwrap().to_string();
-    for cell in ["/openai/claude/v1/chat/completions", "/api/v1/completions", "claude-console"] {
-        assert!(cells.contains(cell), "{cell} is covered: {cells}");
-    }
+    let words = ["/openai/claude/v1/chat/completions", "/api/v1/completions", "claude-console"];
+    covered(&series.is_equal().await, &words);
 }
 
 /// Chat requests for GPT models, with the status that both sides answer.
@@ -142,21 +131,9 @@ async fn chat_completions_of_gpt_models_show_nothing() {
         },
         "accounts": { "o": { "type": "openai" }, "r": { "type": "responses" } }
     });
-    let stage = Stage::real(seed, &legacy).await;
-    let mut sent = 0;
+    let mut series = Series::new(Stage::real(seed, &legacy).await);
     for (status, request) in for_gpt() {
-        let answer = stage.send(request.clone()).await;
-        let body = String::from_utf8_lossy(&answer.body);
-        assert_eq!((answer.status, answer.ended), (status, "complete"), "{request}: {body}");
-        sent += 1;
-        stage.compared(sent).await;
+        series.send(status, request).await;
     }
-    let tally = stage.compared(sent).await;
-    assert!(tally.mismatches().is_empty(), "{}", stage.shown());
-    assert_eq!(tally.agreeing, sent, "{}", stage.shown());
-    assert_eq!(tally.sources.clone().into_iter().collect::<Vec<_>>(), [(Source::Tap, sent)]);
-    let cells = serde_json::to_value(&tally).unwrap().to_string();
-    for cell in ["/openai/v1/chat/completions", "openai-responses"] {
-        assert!(cells.contains(cell), "{cell} is covered: {cells}");
-    }
+    covered(&series.is_equal().await, &["/openai/v1/chat/completions", "openai-responses"]);
 }

@@ -1,9 +1,8 @@
 //! A service that does as it should is reported as such.
 
 use serde_json::{Value, json};
-use shadow::Source;
 
-use super::{Stage, usual_seed};
+use super::{Stage, series::Series, usual_seed};
 
 /// Requests of all kinds that the stand-in knows, with the status that each gets.
 fn requests() -> Vec<(u16, Value)> {
@@ -43,18 +42,11 @@ fn requests() -> Vec<(u16, Value)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clean_run_shows_nothing() {
-    let stage = Stage::start(usual_seed()).await;
-    let mut sent = 0;
+    let mut series = Series::new(Stage::start(usual_seed()).await);
     for (status, request) in requests() {
-        let answer = stage.send(request.clone()).await;
-        let body = String::from_utf8_lossy(&answer.body);
-        assert_eq!((answer.status, answer.ended), (status, "complete"), "{request}: {body}");
-        sent += 1;
+        series.ask(status, request).await;
     }
-    let tally = stage.compared(sent).await;
-    assert!(tally.mismatches().is_empty(), "{}", stage.shown());
-    assert_eq!((tally.observations, tally.agreeing, tally.money), (sent, sent, 0));
-    assert_eq!(tally.sources.into_iter().collect::<Vec<_>>(), [(Source::Tap, sent)]);
+    let tally = series.is_equal().await;
     for (plane, counts) in &tally.planes {
         assert_eq!(counts.differ, 0, "{plane}");
     }
@@ -62,33 +54,26 @@ async fn a_clean_run_shows_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn errors_of_the_vendor_show_nothing_either() {
-    let stage = Stage::start(usual_seed()).await;
-    let account = stage.place.run().account_id("a");
+    let mut series = Series::new(Stage::start(usual_seed()).await);
+    let account = series.stage.place.run().account_id("a");
     let marks = [
         format!("temp_unavailable:claude-official:{account}"),
         format!("claude_account:{account}:401_errors"),
         format!("claude_account:{account}:5xx_errors"),
     ];
-    let mut sent = 0;
     for stream in [false, true] {
         // A 403 is tried again by the service, which the stand-in leaves out.
         for status in [400, 401, 404, 413, 422, 429, 500, 502, 503, 504, 529] {
             for mark in &marks {
-                stage.place.ask(["DEL", mark]).await;
+                series.stage.place.ask(["DEL", mark]).await;
             }
             let error = json!({ "type": "some_error", "message": "said the vendor" });
-            stage.place.script(json!([{
+            series.stage.place.script(json!([{
                 "status": status, "repeat": true, "json": { "type": "error", "error": error }
             }]));
-            let answer = stage.send(json!({ "stream": stream })).await;
-            assert_eq!(answer.status, if stream { 200 } else { status });
-            sent += 1;
-            // The next one's marks are taken away only then.
-            stage.compared(sent).await;
+            let shown = if stream { 200 } else { status };
+            series.send(shown, json!({ "stream": stream })).await;
         }
     }
-    let tally = stage.compared(sent).await;
-    assert!(tally.mismatches().is_empty(), "{}", stage.shown());
-    assert_eq!(tally.agreeing, sent);
-    assert_eq!(tally.sources.into_iter().collect::<Vec<_>>(), [(Source::Tap, sent)]);
+    series.is_equal().await;
 }

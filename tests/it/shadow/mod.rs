@@ -11,6 +11,7 @@ mod known;
 mod openai;
 mod passthrough;
 mod real;
+mod series;
 mod watch;
 
 use std::{

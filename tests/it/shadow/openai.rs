@@ -2,9 +2,12 @@
 //! legacy service answers.
 
 use serde_json::{Value, json};
-use shadow::Source;
 
-use super::{Stage, real::legacy};
+use super::{
+    Stage,
+    real::legacy,
+    series::{Series, covered},
+};
 
 fn seed() -> Value {
     json!({
@@ -46,20 +49,11 @@ fn requests() -> Vec<(u16, Value)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn responses_show_nothing() {
     let Some(legacy) = legacy() else { return };
-    let stage = Stage::real(seed(), &legacy).await;
-    let mut sent = 0;
-    let mut send = async |status: u16, request: Value| {
-        let answer = stage.send(request.clone()).await;
-        let body = String::from_utf8_lossy(&answer.body);
-        assert_eq!((answer.status, answer.ended), (status, "complete"), "{request}: {body}");
-        sent += 1;
-        // Marks of one request decide about the next.
-        stage.compared(sent).await;
-    };
+    let mut series = Series::new(Stage::real(seed(), &legacy).await);
     for (status, request) in requests() {
-        send(status, request).await;
+        series.send(status, request).await;
     }
-    let accounts = ["a", "r"].map(|alias| stage.place.run().account_id(alias));
+    let accounts = ["a", "r"].map(|alias| series.stage.place.run().account_id(alias));
     for (key, status, stream) in [
         ("main", 400, true),
         ("main", 429, false),
@@ -70,31 +64,22 @@ async fn responses_show_nothing() {
         ("provider", 401, true),
         ("provider", 503, false),
     ] {
-        stage
-            .place
-            .ask(["DEL", &format!("temp_unavailable:openai-responses:{}", accounts[1])])
-            .await;
+        let place = &series.stage.place;
+        place.ask(["DEL", &format!("temp_unavailable:openai-responses:{}", accounts[1])]).await;
         for record in [
             format!("openai:account:{}", accounts[0]),
             format!("openai_responses_account:{}", accounts[1]),
         ] {
-            stage.place.ask(["HSET", &record, "status", "active", "schedulable", "true"]).await;
-            stage.place.ask(["HSET", &record, "rateLimitStatus", ""]).await;
+            place.ask(["HSET", &record, "status", "active", "schedulable", "true"]).await;
+            place.ask(["HSET", &record, "rateLimitStatus", ""]).await;
         }
         let error = json!({ "message": "said the vendor", "resets_in_seconds": 90 });
-        let script = json!([{ "status": status, "repeat": true, "json": { "error": error } }]);
-        stage.place.script(script);
+        place.script(json!([{ "status": status, "repeat": true, "json": { "error": error } }]));
         let request = json!({
             "as": "codex", "path": "/openai/responses", "key": key, "body": { "stream": stream }
         });
-        send(status, request).await;
+        series.send(status, request).await;
     }
-    let tally = stage.compared(sent).await;
-    assert!(tally.mismatches().is_empty(), "{}", stage.shown());
-    assert_eq!(tally.money, 0, "{}", stage.shown());
-    assert_eq!(tally.sources.clone().into_iter().collect::<Vec<_>>(), [(Source::Tap, sent)]);
-    let cells = serde_json::to_value(&tally).unwrap().to_string();
-    for cell in ["/openai/responses/compact", "\"openai\"", "openai-responses"] {
-        assert!(cells.contains(cell), "{cell} is covered: {cells}");
-    }
+    let words = ["/openai/responses/compact", "\"openai\"", "openai-responses"];
+    covered(&series.agrees().await, &words);
 }
