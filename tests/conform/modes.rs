@@ -33,7 +33,8 @@ struct Options {
     legacy_key: Option<String>,
     crs: Option<PathBuf>,
     standin_port: u16,
-    jobs: usize,
+    /// How many services run at once, when that was said.
+    jobs: Option<usize>,
     json: bool,
     strict: bool,
 }
@@ -72,12 +73,7 @@ pub async fn main(arguments: &[String]) -> Result<bool> {
 }
 
 fn options(arguments: &[String]) -> Result<Options> {
-    let mut options = Options {
-        // Scenarios mostly wait; the legacy service takes a core while it starts.
-        jobs: 4,
-        standin_port: 9640,
-        ..Options::default()
-    };
+    let mut options = Options { standin_port: 9640, ..Options::default() };
     let environment = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     options.legacy = environment("LEGACY_DIR").map(Into::into);
     options.legacy_url = environment("LEGACY_URL");
@@ -96,7 +92,7 @@ fn options(arguments: &[String]) -> Result<Options> {
             "--legacy-redis" => options.legacy_redis = Some(value()?),
             "--crs" => options.crs = Some(value()?.into()),
             "--standin-port" => options.standin_port = value()?.parse()?,
-            "--jobs" => options.jobs = value()?.parse()?,
+            "--jobs" => options.jobs = Some(value()?.parse()?),
             "--json" => options.json = true,
             "--strict" => options.strict = true,
             // Flags of the usual test runner.
@@ -120,30 +116,35 @@ fn launch_crs(options: &Options) -> Launch {
     Launch::Crs { binary: options.crs.clone().unwrap_or_else(built) }
 }
 
-/// Scenarios that can share one process, in order of name.
-fn groups(sources: &[Source]) -> Vec<Vec<&Source>> {
+/// Scenarios that can share one process, in order of name. The large groups are parted, so that every job
+/// has some and the last ones do not run alone; the largest start first.
+fn groups(sources: &[Source], jobs: usize) -> Vec<Vec<&Source>> {
     let mut groups: BTreeMap<String, Vec<&Source>> = BTreeMap::new();
     for source in sources {
         groups.entry(source.scenario.group()).or_default().push(source);
     }
-    let mut groups: Vec<_> = groups.into_values().collect();
-    // Halves of the large ones run beside each other; the largest start first.
+    let most = (sources.len() / (4 * jobs)).max(FEWEST);
     let mut split = Vec::new();
-    for group in groups.drain(..) {
-        split.extend(group.chunks(24).map(<[&Source]>::to_vec));
+    for group in groups.into_values() {
+        split.extend(group.chunks(most).map(<[&Source]>::to_vec));
     }
     split.sort_by_key(|group| std::cmp::Reverse(group.len()));
     split
 }
 
+/// Fewer scenarios than this are not worth a process of their own.
+const FEWEST: usize = 24;
+
 type Observed = (String, Result<Value>, f64);
 
 /// Runs every scenario of the project on processes of its own making.
-async fn observe_all(project: &Project, launch: &Launch, jobs: usize) -> Vec<Observed> {
-    let groups = groups(&project.sources);
+async fn observe_all(project: &Project, launch: &Launch, jobs: Option<usize>) -> Vec<Observed> {
+    // Scenarios mostly wait; the legacy service takes a core while it starts.
+    let usual = if matches!(launch, Launch::Crs { .. }) { 8 } else { 4 };
+    let jobs = jobs.unwrap_or(usual).max(1);
+    let groups = groups(&project.sources, jobs);
     let runs = groups.into_iter().map(|group| observe_group(project, launch, group));
-    let mut observed: Vec<Observed> =
-        stream::iter(runs).buffer_unordered(jobs.max(1)).concat().await;
+    let mut observed: Vec<Observed> = stream::iter(runs).buffer_unordered(jobs).concat().await;
     observed.sort_by(|a, b| a.0.cmp(&b.0));
     observed
 }
@@ -316,7 +317,7 @@ async fn show(project: &Project, options: &Options) -> Result<bool> {
         Some(_) => launch_legacy(project, options)?,
         None => launch_crs(options),
     };
-    for (name, observation, _) in observe_all(project, &launch, 1).await {
+    for (name, observation, _) in observe_all(project, &launch, Some(1)).await {
         println!("{name}\n{}", compact(&observation?, 0));
     }
     Ok(true)

@@ -3,7 +3,7 @@
 //! Two sources: moments and ids that the run itself knows (shapes, below), and the rules of
 //! `tests/conform/rules.json`, each of which names the place, the pattern and the reason.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::Arc};
 
 use anyhow::{Context, Result, bail};
 use jiff::{Timestamp, tz::Offset};
@@ -37,8 +37,11 @@ pub struct Rule {
     pub scenario: Option<String>,
 }
 
-/// Rules ready for use.
-pub struct Rules(Vec<(Rule, Regex)>);
+/// Rules and shapes of moments, ready for use.
+pub struct Rules {
+    rules: Vec<(Rule, Regex)>,
+    shapes: Arc<Shapes>,
+}
 
 impl Rules {
     pub fn read(path: &Path) -> Result<Self> {
@@ -51,14 +54,15 @@ impl Rules {
             let regex = Regex::new(&rule.pattern).with_context(|| rule.pattern.clone())?;
             Ok((rule, regex))
         });
-        Ok(Self(compiled.collect::<Result<_>>()?))
+        Ok(Self { rules: compiled.collect::<Result<_>>()?, shapes: Arc::new(Shapes::new()?) })
     }
 
     /// The rules that hold in one scenario.
     pub fn of(&self, scenario: &str) -> Self {
         let holds =
             |rule: &Rule| rule.scenario.as_ref().is_none_or(|pattern| glob(pattern, scenario));
-        Self(self.0.iter().filter(|(rule, _)| holds(rule)).cloned().collect())
+        let rules = self.rules.iter().filter(|(rule, _)| holds(rule)).cloned().collect();
+        Self { rules, shapes: self.shapes.clone() }
     }
 }
 
@@ -70,7 +74,32 @@ pub struct Normal<'a> {
     pub end_ms: i64,
     /// Exact texts to placeholders, longest first.
     pub names: Vec<(String, String)>,
-    shapes: Shapes,
+    /// Calendar parts of the run's start and end.
+    span: [Parts; 2],
+    /// Near days and their names.
+    days: Vec<(String, String)>,
+}
+
+/// A moment in the parts that keys are made of.
+struct Parts {
+    at: i64,
+    day: String,
+    month: String,
+    hour: String,
+    utc_day: String,
+}
+
+impl Parts {
+    fn of(calendar: Calendar, at: i64) -> Self {
+        let utc = Calendar { offset_hours: 0 };
+        Self {
+            at,
+            day: calendar.format(at, "%Y-%m-%d"),
+            month: calendar.format(at, "%Y-%m"),
+            hour: calendar.format(at, "%H"),
+            utc_day: utc.format(at, "%Y-%m-%d"),
+        }
+    }
 }
 
 struct Shapes {
@@ -81,6 +110,20 @@ struct Shapes {
     http: Regex,
     millis: Regex,
     seconds: Regex,
+}
+
+impl Shapes {
+    fn new() -> Result<Self> {
+        Ok(Self {
+            iso: Regex::new(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")?,
+            local: Regex::new(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \(UTC[+-]\d+\)")?,
+            zoned: Regex::new(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d")?,
+            shown: Regex::new(r"\b\d{4}/\d{1,2}/\d{1,2} \d\d:\d\d:\d\d\b")?,
+            http: Regex::new(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT")?,
+            millis: Regex::new(r"\b\d{13}(\.\d+)?\b")?,
+            seconds: Regex::new(r"\b\d{10}\b")?,
+        })
+    }
 }
 
 /// Longer texts are kept as their digest.
@@ -98,18 +141,15 @@ impl<'a> Normal<'a> {
         calendar: Calendar,
         span: (i64, i64),
         mut names: Vec<(String, String)>,
-    ) -> Result<Self> {
+    ) -> Self {
         names.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
-        let shapes = Shapes {
-            iso: Regex::new(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")?,
-            local: Regex::new(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \(UTC[+-]\d+\)")?,
-            zoned: Regex::new(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d")?,
-            shown: Regex::new(r"\b\d{4}/\d{1,2}/\d{1,2} \d\d:\d\d:\d\d\b")?,
-            http: Regex::new(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT")?,
-            millis: Regex::new(r"\b\d{13}(\.\d+)?\b")?,
-            seconds: Regex::new(r"\b\d{10}\b")?,
-        };
-        Ok(Self { rules, calendar, start_ms: span.0, end_ms: span.1, names, shapes })
+        let (start_ms, end_ms) = span;
+        let days = (-NEAR_DAYS..=NEAR_DAYS).map(|days| {
+            let day = calendar.format(start_ms + days * 24 * HOUR, "%Y-%m-%d");
+            (day, format!("<day{days:+}>"))
+        });
+        let span = [start_ms, end_ms].map(|at| Parts::of(calendar, at));
+        Self { rules, calendar, start_ms, end_ms, names, span, days: days.collect() }
     }
 
     /// Normalises a value that stands at `path` (segments joined by `/`).
@@ -148,16 +188,16 @@ impl<'a> Normal<'a> {
 
     /// Normalises one text that stands at `path`.
     pub fn text(&self, path: &str, text: &str) -> String {
-        for at in [self.start_ms, self.end_ms] {
-            for (format, name) in [("%Y-%m-%d", "<day>"), ("%Y-%m", "<month>")] {
-                if text == self.calendar.format(at, format) {
+        for parts in &self.span {
+            for (own, name) in [(&parts.day, "<day>"), (&parts.month, "<month>")] {
+                if text == own {
                     return name.to_owned();
                 }
             }
         }
         let hidden = instructions::hidden(text);
         let mut text = self.named(hidden.as_deref().unwrap_or(text));
-        for (rule, regex) in &self.rules.0 {
+        for (rule, regex) in &self.rules.rules {
             if glob(&rule.at, path) {
                 text = regex.replace_all(&text, rule.with.as_str()).into_owned();
             }
@@ -173,31 +213,26 @@ impl<'a> Normal<'a> {
     /// Normalises a Redis key or member name: ids, calendar parts, moments.
     fn key(&self, key: &str) -> String {
         let mut key = self.named(key);
-        for (rule, regex) in self.rules.0.iter().filter(|(rule, _)| rule.at == "key") {
+        for (rule, regex) in self.rules.rules.iter().filter(|(rule, _)| rule.at == "key") {
             key = regex.replace_all(&key, rule.with.as_str()).into_owned();
         }
-        let now = self.start_ms;
-        let utc = Calendar { offset_hours: 0 };
         if let Some(rest) = key.strip_prefix("request_detail:index:day:")
-            && [now, self.end_ms].iter().any(|at| utc.format(*at, "%Y-%m-%d") == rest)
+            && self.span.iter().any(|parts| parts.utc_day == rest)
         {
             return "request_detail:index:day:<utcday>".to_owned();
         }
-        for at in [now, self.end_ms] {
-            let day = self.calendar.format(at, "%Y-%m-%d");
-            let hour = self.calendar.format(at, "%H");
-            key = replace_week(&key, self.calendar, at);
+        for Parts { at, day, month, hour, .. } in &self.span {
+            key = replace_week(&key, self.calendar, *at);
             key = key.replace(&format!("{day}:{hour}"), "<day>:<hour>");
-            key = key.replace(&day, "<day>");
-            key = end_replaced(&key, &self.calendar.format(at, "%Y-%m"), "<month>");
+            key = key.replace(day, "<day>");
+            key = end_replaced(&key, month, "<month>");
             if key.starts_with("system:metrics:minute:") {
                 key = end_replaced(&key, &(at / 60_000).to_string(), "<minute>");
             }
         }
-        for days in -NEAR_DAYS..=NEAR_DAYS {
-            let day = self.calendar.format(now + days * 24 * HOUR, "%Y-%m-%d");
-            if key.contains(&day) {
-                key = key.replace(&day, &format!("<day{days:+}>"));
+        for (day, name) in &self.days {
+            if key.contains(day) {
+                key = key.replace(day, name);
             }
         }
         self.moments(&key)
@@ -214,11 +249,12 @@ impl<'a> Normal<'a> {
     }
 
     fn moments(&self, text: &str) -> String {
-        let text = self.shapes.iso.replace_all(text, |found: &Captures<'_>| {
+        let shapes = &self.rules.shapes;
+        let text = shapes.iso.replace_all(text, |found: &Captures<'_>| {
             let at = found[0].parse::<Timestamp>().map(Timestamp::as_millisecond);
             at.ok().and_then(|at| self.moment(at, "")).unwrap_or_else(|| found[0].to_owned())
         });
-        let text = self.shapes.local.replace_all(&text, |found: &Captures<'_>| {
+        let text = shapes.local.replace_all(&text, |found: &Captures<'_>| {
             let zone = format!("{:+03}:00", self.calendar.offset_hours);
             let at = format!("{}T{}{zone}", &found[0][..10], &found[0][11..19]);
             at.parse::<Timestamp>()
@@ -226,14 +262,14 @@ impl<'a> Normal<'a> {
                 .and_then(|at| self.moment(at.as_millisecond(), "local "))
                 .unwrap_or_else(|| found[0].to_owned())
         });
-        let text = self.shapes.zoned.replace_all(&text, |found: &Captures<'_>| {
+        let text = shapes.zoned.replace_all(&text, |found: &Captures<'_>| {
             let at = found[0].parse::<Timestamp>().map(Timestamp::as_millisecond);
             let zone = &found[0][19..];
             at.ok()
                 .and_then(|at| self.moment(at, &format!("{zone} ")))
                 .unwrap_or_else(|| found[0].to_owned())
         });
-        let text = self.shapes.shown.replace_all(&text, |found: &Captures<'_>| {
+        let text = shapes.shown.replace_all(&text, |found: &Captures<'_>| {
             let at = jiff::civil::DateTime::strptime("%Y/%m/%d %H:%M:%S", &found[0]);
             let zone = Offset::constant(self.calendar.offset_hours);
             at.ok()
@@ -241,17 +277,17 @@ impl<'a> Normal<'a> {
                 .and_then(|at| self.moment(at.as_millisecond(), "shown "))
                 .unwrap_or_else(|| found[0].to_owned())
         });
-        let text = self.shapes.http.replace_all(&text, |found: &Captures<'_>| {
+        let text = shapes.http.replace_all(&text, |found: &Captures<'_>| {
             jiff::fmt::rfc2822::parse(&found[0])
                 .ok()
                 .and_then(|at| self.moment(at.timestamp().as_millisecond(), "http "))
                 .unwrap_or_else(|| found[0].to_owned())
         });
-        let text = self.shapes.millis.replace_all(&text, |found: &Captures<'_>| {
+        let text = shapes.millis.replace_all(&text, |found: &Captures<'_>| {
             let at = found[0].split('.').next().and_then(|text| text.parse().ok());
             at.and_then(|at| self.moment(at, "ms ")).unwrap_or_else(|| found[0].to_owned())
         });
-        let text = self.shapes.seconds.replace_all(&text, |found: &Captures<'_>| {
+        let text = shapes.seconds.replace_all(&text, |found: &Captures<'_>| {
             let at = found[0].parse::<i64>().ok().map(|at| at * 1000);
             at.and_then(|at| self.moment(at, "s ")).unwrap_or_else(|| found[0].to_owned())
         });
@@ -315,6 +351,14 @@ fn replace_week(key: &str, calendar: Calendar, now: i64) -> String {
     let Some(at) = key.find('T').filter(|at| *at >= 10) else { return key.to_owned() };
     let (from, to) = (at - 10, at + 3);
     let Some(text) = key.get(from..to) else { return key.to_owned() };
+    let shaped = text.bytes().enumerate().all(|(at, byte)| match at {
+        4 | 7 => byte == b'-',
+        10 => byte == b'T',
+        _ => byte.is_ascii_digit(),
+    });
+    if !shaped {
+        return key.to_owned();
+    }
     for day in 1..=7 {
         for hour in 0..24 {
             let start = calendar.week_start(now, day, hour);

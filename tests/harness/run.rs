@@ -85,7 +85,7 @@ async fn play(
     let mut names = names(world, run, &scenario);
     names.extend(kept.names(run));
     let rules = rules.of(&source.name);
-    let normal = Normal::new(&rules, run.calendar, (run.now_ms, end_ms), names)?;
+    let normal = Normal::new(&rules, run.calendar, (run.now_ms, end_ms), names);
     let render = |key: &str, field: &str, bytes: &[u8]| render(run, key, field, bytes);
     let change = snapshot::change(&before, &after, &render);
     let mut received = world.outside.standin.received();
