@@ -64,7 +64,7 @@ impl Administration {
             ..settings::redis_config(config)
         };
         let store = RedisStore::open(&redis)?;
-        store.ping().await.context("Redis does not answer")?;
+        store.ping().await.with_context(|| settings::no_redis(config))?;
         let store: Arc<dyn Store> = Arc::new(store);
         let sender = Arc::new(HttpSender::new(settings::sender_settings(config)?)?);
         let clock = Clock::system();

@@ -35,7 +35,7 @@ pub use administration::Administration;
 pub use beside::{Again, rules, shelf};
 pub use evidence::settings as gate_settings;
 pub use jobs::{fetch_price_list, refresh_prices, run_once as run_jobs};
-pub use settings::{postman, redis_config, surrounding_proxies, vault};
+pub use settings::{no_redis, postman, redis_config, surrounding_proxies, vault};
 
 use assembly::{Loops, Ports, assemble};
 use exposition::exposition;

@@ -76,6 +76,15 @@ pub fn redis_config(config: &Config) -> compat::store::RedisConfig {
     }
 }
 
+/// What a command says when that Redis is not there.
+pub fn no_redis(config: &Config) -> String {
+    format!(
+        "Redis at {}:{} does not answer (REDIS_HOST and REDIS_PORT of the .env in this folder, which should be \
+         that of the service)",
+        config.redis.host, config.redis.port
+    )
+}
+
 pub(super) fn key_settings(config: &Config, calendar: LocalCalendar) -> KeySettings {
     let minutes = config.limits.concurrency_max_lifetime.as_secs() / 60;
     KeySettings {

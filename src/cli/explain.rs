@@ -18,9 +18,12 @@ pub(super) fn run(dir: &Path, id: &str, output: &Output) -> anyhow::Result<()> {
         _ => kept(&desk, id),
     };
     let Some(told) = told else {
-        asked.context(
-            "the service of this folder cannot be asked, and no case of that id is kept",
-        )?;
+        asked.with_context(|| {
+            format!(
+                "no case of that id is kept, and no running crs of this folder could be asked ({})",
+                socket.display()
+            )
+        })?;
         bail!(
             "request {id} is not known: the last 2,000 are, on the instance that had them. The id is the \
              one in X-Request-ID, or that of a case (`crs shadow list`)"

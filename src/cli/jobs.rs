@@ -11,7 +11,7 @@ use compat::{
 use serde_json::{Value, json};
 use tokio::runtime::Builder;
 
-use super::Output;
+use super::{Output, demo};
 use crate::{
     app,
     config::Config,
@@ -49,7 +49,7 @@ pub(super) enum Action {
 /// # Errors
 /// When settings cannot be used, Redis cannot be asked, or a job failed or runs elsewhere.
 pub(super) fn run(dir: &Path, action: Action, output: &Output) -> anyhow::Result<()> {
-    let mut config = Config::read(dir)?;
+    let mut config = demo::config(dir)?;
     config.service.data_dir = dir.join(&config.service.data_dir);
     let runtime = Builder::new_current_thread().enable_all().build()?;
     match action {
@@ -69,7 +69,7 @@ pub(super) fn run(dir: &Path, action: Action, output: &Output) -> anyhow::Result
 async fn list(config: &Config, output: &Output) -> anyhow::Result<()> {
     let redis = RedisConfig { timeout: PATIENCE, ..app::redis_config(config) };
     let store = RedisStore::open(&redis)?;
-    let last = last_runs(&store).await.context("Redis does not answer")?;
+    let last = last_runs(&store).await.with_context(|| app::no_redis(config))?;
     let now_ms = Clock::system().now_ms();
     output.line(&format!("{:<17} {:<8} {:<22} {}", "JOB", "EVERY", "LAST", "DID"));
     for job in &JOBS {

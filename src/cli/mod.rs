@@ -46,7 +46,8 @@ pub use output::Output;
                   Run it in the folder of the Node service. It reads .env and data/ from the \
                   working directory. Where there is no .env but a running `crs demo`, commands work on \
                   the demo.",
-    after_help = "Exit codes: 0 done, 1 failed, 64 wrong settings or arguments.\n\
+    after_help = "Exit codes: 0 done, 1 failed, 64 wrong settings or arguments; the help of a command has \
+                  the rest.\n\
                   Settings: docs/configuration.md. Differences from the Node service: MIGRATION.md.",
     subcommand_required = true,
     arg_required_else_help = true
@@ -75,6 +76,7 @@ enum Command {
     /// data/init.json with the administrator, as the setup script of the Node service does.
     /// ADMIN_USERNAME and ADMIN_PASSWORD are used when set. Changes nothing when data/init.json
     /// exists.
+    #[command(after_help = "Exit codes: 0 done, or nothing to do, 1 failed.")]
     Setup,
     /// Take settings, the administrator, prices and Codex instructions from a folder of the Node service.
     ///
@@ -91,8 +93,8 @@ enum Command {
     ImportLegacy(import_legacy::Arguments),
     /// Show everything on this machine with no account anywhere.
     ///
-    /// Act one is crs alone: a redis-server of its own, a stand-in for the vendor, one account, one key.
-    /// Prints requests that work as they stand, and the lines for Claude Code. Act two (Enter, or --act 2)
+    /// Act one is crs alone: a redis-server of its own, a stand-in for the vendors, two accounts, one key.
+    /// Prints requests that work as they stand, and the lines for Claude Code and Codex CLI. Act two (Enter, or --act 2)
     /// is the way from Node to crs: a small Node service with the tap, crs in front of it, a few hundred
     /// requests done twice and compared, the report, a share of the keys, all of them, and back while
     /// streams are open. Everything is on 127.0.0.1; Ctrl-C ends it and leaves nothing behind.
@@ -105,8 +107,10 @@ enum Command {
     Demo(demo::Arguments),
     /// Show whether the service and Redis are up, the accounts, and what each key used and cost.
     ///
-    /// Asks the service on HOST and PORT (crs or the Node service) and reads Redis. Ends with code 1
-    /// when one of them does not answer.
+    /// Asks the service on HOST and PORT (crs or the Node service) and reads Redis.
+    #[command(
+        after_help = "Exit codes: 0 both answer, 1 one of them does not, 64 wrong settings or arguments."
+    )]
     Status {
         /// Show every key, not only the 20 that cost most.
         #[arg(long)]
@@ -172,6 +176,10 @@ enum Command {
     ///
     /// Knows the last 2,000 requests that the running service of this folder has served or done again, by
     /// the id in X-Request-ID, and the cases that were captured, by theirs.
+    #[command(
+        after_help = "Exit codes: 0 done, 1 the request is not known, or nobody could be asked, \
+                            64 wrong settings or arguments."
+    )]
     Explain {
         /// Id of the request.
         id: String,
@@ -187,13 +195,24 @@ enum Command {
         file: PathBuf,
     },
     /// Show what the comparison with the Node service has found.
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Exit codes: 0 done, 1 the report's gates are not green, 2 could not run, 64 wrong \
+                      settings or arguments."
+    )]
     Shadow(shadow::Action),
     /// Show the background jobs and what they did last, or run one now.
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Exit codes: 0 done, 1 failed or busy elsewhere, 64 wrong settings or arguments. \
+                      docs/jobs.md tells more."
+    )]
     Jobs(jobs::Action),
     /// Show where prices come from and what a model costs, or fetch them now.
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Exit codes: 0 done, 1 failed, 64 wrong settings or arguments. docs/jobs.md tells more."
+    )]
     Prices(prices::Action),
 }
 

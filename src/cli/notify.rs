@@ -8,7 +8,7 @@ use compat::{clock::Clock, store::RedisStore};
 use serde_json::{Map, Value, json};
 use tokio::runtime::Builder;
 
-use super::Output;
+use super::{Output, demo};
 use crate::{
     app,
     config::Config,
@@ -36,11 +36,11 @@ pub(super) enum Action {
 /// # Errors
 /// Settings that cannot be used, no Redis, nobody to notify.
 pub(super) fn run(dir: &Path, action: &Action, output: &Output) -> anyhow::Result<u8> {
-    let config = Config::read(dir)?;
+    let config = demo::config(dir)?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let store = RedisStore::open(&app::redis_config(&config))?;
-        let stored = read_stored(&store).await.context("Redis does not answer")?;
+        let stored = read_stored(&store).await.with_context(|| app::no_redis(&config))?;
         match action {
             Action::List => Ok(list(&config, &stored, output)),
             Action::Test { platform } => test(&config, &stored, platform.as_deref(), output).await,

@@ -11,7 +11,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 use tokio::runtime::Builder;
 
-use super::Output;
+use super::{Output, demo};
 use crate::{
     app,
     billing::{Price, PriceBook, table_text},
@@ -52,7 +52,7 @@ pub(super) enum Action {
 /// # Errors
 /// When settings cannot be used or the mirror cannot be read.
 pub(super) fn run(dir: &Path, action: &Action, output: &Output) -> anyhow::Result<()> {
-    let mut config = Config::read(dir)?;
+    let mut config = demo::config(dir)?;
     config.service.data_dir = dir.join(&config.service.data_dir);
     let book = Arc::new(PriceBook::open(&config.service.data_dir));
     match action {

@@ -50,7 +50,7 @@ pub struct Order {
 #[derive(Debug, Error)]
 pub enum RolloutError {
     /// Redis cannot be asked.
-    #[error("{0}")]
+    #[error(transparent)]
     Redis(#[from] StoreError),
     /// What stands in Redis is no rollout record.
     #[error("the rollout record in Redis ({}) cannot be read", compat::keys::ROLLOUT)]

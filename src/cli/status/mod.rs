@@ -81,7 +81,7 @@ struct Report {
 async fn read(config: &Config, options: Options) -> anyhow::Result<Report> {
     let redis = RedisConfig { timeout: PATIENCE, ..app::redis_config(config) };
     let store = RedisStore::open(&redis)?;
-    let latency_ms = store.ping().await.context("Redis does not answer")?.as_millis();
+    let latency_ms = store.ping().await.with_context(|| app::no_redis(config))?.as_millis();
     let calendar = LocalCalendar::new(i64::from(config.time.offset_hours));
     Ok(Report {
         latency_ms,
