@@ -18,12 +18,20 @@ pub fn js(value: f64) -> String {
             "-Infinity".into()
         };
     }
-    let scientific = format!("{:e}", value.abs());
-    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
-    let point = exponent.parse::<i32>().unwrap_or(0) + 1;
-    let sign = if value < 0.0 { "-" } else { "" };
-    format!("{sign}{}", place_point(&digits, point))
+    let mut buffer = zmij::Buffer::new();
+    let shortest = buffer.format_finite(value.abs());
+    let (mantissa, exponent) = shortest.split_once('e').unwrap_or((shortest, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let written = [whole, fraction].concat();
+    let significant = written.trim_start_matches('0');
+    let leading = length(&written) - length(significant);
+    let point = exponent.parse::<i32>().unwrap_or(0) + length(whole) - leading;
+    let mut text = String::with_capacity(32);
+    if value < 0.0 {
+        text.push('-');
+    }
+    place_point(&mut text, significant.trim_end_matches('0'), point);
+    text
 }
 
 /// JSON value of a number with [`js`] spelling; not-a-number and infinities are `null`, as in
@@ -39,6 +47,12 @@ pub fn json(value: f64) -> Value {
 pub fn round6(value: f64) -> f64 {
     if !value.is_finite() || value.abs() >= 1e21 {
         return value;
+    }
+    // The product is off by at most one in 2^53. When that cannot carry it over a half, the nearest
+    // whole number is the right one, and dividing it gives the double nearest to the decimal.
+    let scaled = value.abs() * 1e6;
+    if scaled < 1e9 && (scaled.fract() - 0.5).abs() > 1e-6 {
+        return (scaled.round() / 1e6).copysign(value);
     }
     to_fixed(value, 6).parse().unwrap_or(value)
 }
@@ -155,25 +169,31 @@ pub fn parse_number(text: &str) -> Option<f64> {
     }
 }
 
-/// Places the decimal point `point` digits from the left, by the rules of `Number::toString`.
-fn place_point(digits: &str, point: i32) -> String {
-    let count = i32::try_from(digits.len()).unwrap_or(i32::MAX);
-    let zeros = |n: i32| "0".repeat(usize::try_from(n).unwrap_or(0));
+fn length(text: &str) -> i32 {
+    i32::try_from(text.len()).unwrap_or(i32::MAX)
+}
+
+/// Writes digits with the decimal point `point` digits from their left, by the rules of
+/// `Number::toString`.
+fn place_point(out: &mut String, digits: &str, point: i32) {
+    let count = length(digits);
     if (count..=21).contains(&point) {
-        return format!("{digits}{}", zeros(point - count));
-    }
-    if (1..=21).contains(&point) {
+        out.push_str(digits);
+        out.extend((count..point).map(|_| '0'));
+    } else if (1..=21).contains(&point) {
         let (whole, fraction) = digits.split_at(usize::try_from(point).unwrap_or(0));
-        return format!("{whole}.{fraction}");
+        out.extend([whole, ".", fraction]);
+    } else if (-5..=0).contains(&point) {
+        out.push_str("0.");
+        out.extend((point..0).map(|_| '0'));
+        out.push_str(digits);
+    } else {
+        let exponent = point - 1;
+        let sign = if exponent < 0 { "-" } else { "+" };
+        let (first, rest) = digits.split_at(1);
+        let dot = if rest.is_empty() { "" } else { "." };
+        out.extend([first, dot, rest, "e", sign, &exponent.abs().to_string()]);
     }
-    if (-5..=0).contains(&point) {
-        return format!("0.{}{digits}", zeros(-point));
-    }
-    let exponent = point - 1;
-    let sign = if exponent < 0 { '-' } else { '+' };
-    let (first, rest) = digits.split_at(1);
-    let dot = if rest.is_empty() { "" } else { "." };
-    format!("{first}{dot}{rest}e{sign}{}", exponent.abs())
 }
 
 #[cfg(test)]
@@ -279,6 +299,23 @@ mod tests {
         #[test]
         fn no_text_makes_a_reader_fail(text in ".{0,24}") {
             let _ = (parse_int(&text), parse_float(&text), parse_number(&text));
+        }
+
+        #[test]
+        fn the_quick_rounding_is_the_exact_one(
+            value in prop_oneof![-2e3..2e3, -1e-4..1e-4, (-4_000_000_i64..4_000_000).prop_map(|n| n as f64 / 2e6)],
+        ) {
+            prop_assert_eq!(js(round6(value)), js(to_fixed(value, 6).parse().unwrap()));
+        }
+
+        #[test]
+        fn digits_are_the_shortest(value in any::<f64>().prop_filter("finite", |v| v.is_finite() && *v != 0.0)) {
+            let bare = |text: &str| {
+                let digits = text.split('e').next().unwrap_or_default();
+                let digits: String = digits.chars().filter(char::is_ascii_digit).collect();
+                digits.trim_matches('0').to_owned()
+            };
+            prop_assert_eq!(bare(&js(value)), bare(&format!("{value:e}")));
         }
 
         #[test]

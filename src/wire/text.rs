@@ -1,4 +1,16 @@
-//! JavaScript's idea of whitespace and trimming, which differs from Rust's in U+0085 and U+FEFF.
+//! JavaScript's idea of whitespace and trimming, which differs from Rust's in U+0085 and U+FEFF, and of
+//! bytes that are not UTF-8.
+
+use std::borrow::Cow;
+
+/// Bytes as text, what is not UTF-8 replaced by U+FFFD. Good text, the usual case, is checked several
+/// times faster than by `String::from_utf8_lossy`.
+pub fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(bytes),
+    }
+}
 
 /// Whether a UTF-16 unit is whitespace for JavaScript (`\s`, `trim`).
 pub fn is_js_space(unit: u16) -> bool {
@@ -38,6 +50,6 @@ pub fn is_blank(line: &[u8]) -> bool {
     match line.first() {
         None => true,
         Some(first) if first.is_ascii_graphic() => false,
-        Some(_) => js_trim(&String::from_utf8_lossy(line)).is_empty(),
+        Some(_) => js_trim(&lossy(line)).is_empty(),
     }
 }

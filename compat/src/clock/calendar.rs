@@ -106,14 +106,17 @@ impl LocalCalendar {
 /// `YYYY-MM-DDTHH:mm:ss.sssZ`, the spelling of every date in a record.
 pub fn iso(epoch_ms: i64) -> String {
     let at = civil(epoch_ms);
-    format!(
-        "{}T{:02}:{:02}:{:02}.{:03}Z",
-        date_text(at),
-        at.hour(),
-        at.minute(),
-        at.second(),
-        at.millisecond()
-    )
+    let mut text = String::with_capacity(24);
+    put_date(&mut text, at);
+    let clock = [('T', at.hour()), (':', at.minute()), (':', at.second())];
+    for (lead, number) in clock {
+        text.push(lead);
+        put(&mut text, number.into(), 2);
+    }
+    text.push('.');
+    put(&mut text, at.millisecond(), 3);
+    text.push('Z');
+    text
 }
 
 /// UTC `YYYY-MM-DD` (request-detail day index).
@@ -131,5 +134,26 @@ fn civil(epoch_ms: i64) -> DateTime {
 }
 
 fn date_text(at: DateTime) -> String {
-    format!("{:04}-{:02}-{:02}", at.year(), at.month(), at.day())
+    let mut text = String::with_capacity(10);
+    put_date(&mut text, at);
+    text
+}
+
+fn put_date(text: &mut String, at: DateTime) {
+    put(text, at.year(), 4);
+    for number in [at.month(), at.day()] {
+        text.push('-');
+        put(text, number.into(), 2);
+    }
+}
+
+/// Writes a number with leading zeros, as `{:0width$}` does. Every record has several dates, which is why
+/// this is done by hand.
+fn put(text: &mut String, number: i16, width: u32) {
+    let Ok(number) = u32::try_from(number) else {
+        text.push_str(&format!("{number:0width$}", width = width as usize));
+        return;
+    };
+    let digit = |place| char::from_digit(number / 10_u32.pow(place) % 10, 10).unwrap_or('0');
+    text.extend((0..width).rev().map(digit));
 }

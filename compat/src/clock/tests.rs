@@ -79,3 +79,15 @@ fn hour_numbers_name_hours() {
     assert_eq!(calendar.hour(start), calendar.hour(at));
     assert_eq!(iso(start), "2026-07-23T02:00:00.000Z");
 }
+
+#[test]
+fn dates_have_their_zeros() {
+    for (at, text) in [
+        (0, "1970-01-01T00:00:00.000Z"),
+        (-1, "1969-12-31T23:59:59.999Z"),
+        (-62_135_596_800_000, "0001-01-01T00:00:00.000Z"),
+        (1_767_225_600_007, "2026-01-01T00:00:00.007Z"),
+    ] {
+        assert_eq!(iso(at), text);
+    }
+}

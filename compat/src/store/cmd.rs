@@ -30,29 +30,39 @@ pub enum Cmd {
 impl Cmd {
     /// A command without arguments yet: `Cmd::new("HGETALL").arg("apikey:1")`.
     pub fn new(name: &'static str) -> Self {
-        Self::Words(vec![Bytes::from_static(name.as_bytes())])
+        let mut words = Vec::with_capacity(4);
+        words.push(Bytes::from_static(name.as_bytes()));
+        Self::Words(words)
     }
 
     /// A script call with its keys; add arguments with [`Cmd::arg`].
     pub fn script<K: IntoArg>(script: &'static Script, keys: impl IntoIterator<Item = K>) -> Self {
-        let args: Vec<Bytes> = keys.into_iter().map(IntoArg::into_arg).collect();
+        let mut args = Vec::with_capacity(8);
+        args.extend(keys.into_iter().map(IntoArg::into_arg));
         Self::Script { script, keys: args.len(), args }
     }
 
     /// Appends one argument.
     #[must_use]
     pub fn arg(mut self, value: impl IntoArg) -> Self {
-        match &mut self {
-            Self::Words(words) => words.push(value.into_arg()),
-            Self::Script { args, .. } => args.push(value.into_arg()),
-        }
+        self.words_mut().push(value.into_arg());
         self
+    }
+
+    fn words_mut(&mut self) -> &mut Vec<Bytes> {
+        match self {
+            Self::Words(words) => words,
+            Self::Script { args, .. } => args,
+        }
     }
 
     /// Appends several arguments.
     #[must_use]
     pub fn args<A: IntoArg>(self, values: impl IntoIterator<Item = A>) -> Self {
-        values.into_iter().fold(self, Self::arg)
+        let values = values.into_iter();
+        let mut cmd = self;
+        cmd.words_mut().reserve(values.size_hint().0);
+        values.fold(cmd, Self::arg)
     }
 
     /// The command's name, or the script's.

@@ -30,7 +30,10 @@ impl Reply {
         match self {
             Self::Nil => Ok(None),
             Self::Int(n) => Ok(Some(n.to_string())),
-            Self::Data(data) => Ok(Some(String::from_utf8_lossy(&data).into_owned())),
+            Self::Data(data) => Ok(Some(match std::str::from_utf8(&data) {
+                Ok(text) => text.to_owned(),
+                Err(_) => String::from_utf8_lossy(&data).into_owned(),
+            })),
             Self::Error(message) => Err(StoreError::Shape(message)),
             Self::Array(_) => Err(StoreError::Shape("array where text was expected".into())),
         }

@@ -27,6 +27,7 @@ pub(super) fn usage_record(event: &UsageEvent) -> String {
     let meta = event.meta.as_ref();
     let tokens = &event.tokens;
     let detailed = event.recording == Recording::Detailed;
+    let parts = breakdown(event);
     text(&UsageRecord {
         timestamp: iso(event.at_ms),
         model: &event.model,
@@ -47,8 +48,8 @@ pub(super) fn usage_record(event: &UsageEvent) -> String {
         total_tokens: tokens.total(),
         cost: number::json(round6(event.rated)),
         real_cost: number::json(round6(event.cost.total)),
-        cost_breakdown: breakdown(event),
-        real_cost_breakdown: breakdown(event),
+        cost_breakdown: &parts,
+        real_cost_breakdown: &parts,
         pricing_source: detailed.then_some(event.cost.source.as_deref()),
         used_fallback_pricing: detailed.then_some(event.cost.used_fallback),
         is_long_context: event.long_context,
@@ -102,6 +103,7 @@ pub(super) fn detail(event: &UsageEvent) -> Option<Detail> {
     let (real, rated) = (round6(event.cost.total), round6(event.rated));
     let detailed = event.recording == Recording::Detailed;
     let snapshot = capture.body_snapshot.as_ref();
+    let parts = breakdown(event);
     let json = text(&RequestDetail {
         request_id: &request_id,
         timestamp: iso(event.at_ms),
@@ -121,8 +123,8 @@ pub(super) fn detail(event: &UsageEvent) -> Option<Detail> {
         total_tokens: event.tokens.total(),
         cost: number::json(rated),
         real_cost: number::json(if real == 0.0 { rated } else { real }),
-        cost_breakdown: breakdown(event),
-        real_cost_breakdown: breakdown(event),
+        cost_breakdown: &parts,
+        real_cost_breakdown: &parts,
         pricing_source: event.cost.source.as_deref().filter(|_| detailed),
         used_fallback_pricing: detailed && event.cost.used_fallback,
         cost_recomputed: false,
@@ -165,8 +167,8 @@ struct UsageRecord<'a> {
     total_tokens: i64,
     cost: Value,
     real_cost: Value,
-    cost_breakdown: Breakdown,
-    real_cost_breakdown: Breakdown,
+    cost_breakdown: &'a Breakdown,
+    real_cost_breakdown: &'a Breakdown,
     #[serde(skip_serializing_if = "Option::is_none")]
     pricing_source: Option<Option<&'a str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -271,8 +273,8 @@ struct RequestDetail<'a> {
     total_tokens: i64,
     cost: Value,
     real_cost: Value,
-    cost_breakdown: Breakdown,
-    real_cost_breakdown: Breakdown,
+    cost_breakdown: &'a Breakdown,
+    real_cost_breakdown: &'a Breakdown,
     pricing_source: Option<&'a str>,
     used_fallback_pricing: bool,
     cost_recomputed: bool,

@@ -36,22 +36,27 @@ impl From<Arrival> for Incoming {
 
 /// Runs `work` as a relay task, so that it ends by itself whatever happens to the connection, and
 /// renders its outcome. A panic becomes the client's 500.
-pub async fn run<F>(relay: &Arc<Relay>, work: F) -> Response<Body>
+pub fn run<F>(relay: &Arc<Relay>, work: F) -> impl Future<Output = Response<Body>> + Send + use<F>
 where
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    match relay.tasks.spawn(work).await {
-        Ok(response) => response,
-        Err(error) => {
-            tracing::error!(%error, "a relay task failed");
-            let body = serde_json::json!({
-                "error": "Relay service error",
-                "message": "An unexpected error occurred",
-                "timestamp": relay.now_iso(),
-            });
-            let mut response = render::reply(Reply::json(500, &body));
-            response.extensions_mut().insert(Fault);
-            response
+    // In a box: a call's state is ten kilobytes, which spawning copies from layer to layer.
+    let task = relay.tasks.spawn(Box::pin(work));
+    let relay = Arc::clone(relay);
+    async move {
+        match task.await {
+            Ok(response) => response,
+            Err(error) => {
+                tracing::error!(%error, "a relay task failed");
+                let body = serde_json::json!({
+                    "error": "Relay service error",
+                    "message": "An unexpected error occurred",
+                    "timestamp": relay.now_iso(),
+                });
+                let mut response = render::reply(Reply::json(500, &body));
+                response.extensions_mut().insert(Fault);
+                response
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     domain::HeaderList,
     wire::{
         json::{Doc, Kind, Value},
-        text::js_trim,
+        text::{js_trim, lossy},
     },
 };
 
@@ -50,7 +50,7 @@ pub fn is_background_helper(asked: Asked<'_>) -> bool {
 /// Message of an error body: of JSON `error`, `error.message`, `error.error` or `message`; of anything
 /// else the trimmed text.
 fn error_text(body: &[u8]) -> String {
-    message_in(js_trim(&String::from_utf8_lossy(body)), 0)
+    message_in(js_trim(&lossy(body)), 0)
 }
 
 fn message_in(text: &str, depth: u8) -> String {

@@ -64,7 +64,7 @@ impl UserId {
         if !json {
             return format!("user_{device_id}_account_{account_uuid}_session_{session_id}");
         }
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(256);
         for (lead, value) in [
             ("{\"device_id\":", device_id),
             (",\"account_uuid\":", account_uuid),
@@ -74,7 +74,7 @@ impl UserId {
             json::encode(value, &mut out);
         }
         out.push(b'}');
-        String::from_utf8_lossy(&out).into_owned()
+        String::from_utf8(out).unwrap_or_default()
     }
 
     /// The id as one account's upstream sees it: session replaced by one derived from account and

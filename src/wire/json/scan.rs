@@ -18,7 +18,8 @@ pub(super) fn scan(text: &[u8], all: bool) -> Result<Vec<Node>, JsonError> {
         return Err(JsonError { kind: JsonErrorKind::TooLarge, offset: 0 });
     }
     let depth = if all { MAX_DEPTH } else { INDEX_DEPTH };
-    Scanner { text, at: 0, nodes: Vec::new(), open: Vec::new(), depth }.run()
+    let nodes = Vec::with_capacity((text.len() / 32).clamp(4, 64));
+    Scanner { text, at: 0, nodes, open: Vec::new(), depth }.run()
 }
 
 /// A container that has not ended yet; `node` is `None` when it is too deep to be indexed.

@@ -3,6 +3,8 @@
 //! The legacy service sends parsed JSON back to clients this way; entity tags and lengths depend on
 //! the exact bytes.
 
+use std::{borrow::Cow, collections::HashMap};
+
 use bytes::Bytes;
 
 use super::{
@@ -14,6 +16,9 @@ use super::{
 
 /// Containers deeper than this are copied as they stand.
 const MAX_DEPTH: usize = 256;
+
+/// So many members of an object are looked through one by one for a name that came before.
+const LOOKED_THROUGH: usize = 16;
 
 /// Rewrites JSON as JavaScript would: no whitespace, shortest numbers, one member per key (the last
 /// value in the first one's place), integer-like keys first, minimal escapes.
@@ -58,27 +63,34 @@ fn write(value: Value<'_>, depth: usize, out: &mut Vec<u8>) {
     }
 }
 
-/// Members as a JavaScript object enumerates them, names in canonical spelling.
-fn members(object: Value<'_>) -> Vec<(Vec<u8>, Value<'_>)> {
-    let mut members: Vec<(Vec<u8>, Value<'_>)> = Vec::new();
-    let mut places = std::collections::HashMap::new();
+/// A member's name in canonical spelling, and its value.
+type Member<'d> = (Cow<'d, [u8]>, Value<'d>);
+
+/// Members as a JavaScript object enumerates them.
+fn members(object: Value<'_>) -> Vec<Member<'_>> {
+    let mut members: Vec<Member<'_>> = Vec::new();
+    // Filled only once there are too many members to look through.
+    let mut places = HashMap::new();
     let mut indices = 0;
     for (name, value) in object.members() {
-        let mut token = Vec::with_capacity(name.raw().len());
-        text::canonical(name.raw(), &mut token);
-        match places.get(&token) {
-            Some(place) => {
-                if let Some(slot) = members.get_mut(*place) {
-                    let slot: &mut (Vec<u8>, Value<'_>) = slot;
-                    slot.1 = value;
-                }
-            }
-            None => {
-                places.insert(token.clone(), members.len());
-                indices += usize::from(array_index(&token).is_some());
-                members.push((token, value));
-            }
+        let token = text::canonical_name(name.raw());
+        if members.len() == LOOKED_THROUGH {
+            places.extend(members.iter().enumerate().map(|(at, (token, _))| (token.clone(), at)));
         }
+        let place = if members.len() < LOOKED_THROUGH {
+            members.iter().position(|(known, _)| *known == token)
+        } else {
+            places.get(&token).copied()
+        };
+        if let Some(slot) = place.and_then(|place| members.get_mut(place)) {
+            slot.1 = value;
+            continue;
+        }
+        if members.len() >= LOOKED_THROUGH {
+            places.insert(token.clone(), members.len());
+        }
+        indices += usize::from(array_index(&token).is_some());
+        members.push((token, value));
     }
     if indices > 0 {
         members.sort_by_key(|(token, _)| array_index(token).map_or(u64::MAX, u64::from));
@@ -88,7 +100,11 @@ fn members(object: Value<'_>) -> Vec<(Vec<u8>, Value<'_>)> {
 
 /// The number of a key that JavaScript treats as an array index (canonical decimal below 2^32 − 1).
 fn array_index(token: &[u8]) -> Option<u32> {
-    let digits = std::str::from_utf8(text::inner(token)).ok()?;
+    let digits = text::inner(token);
+    if !digits.first()?.is_ascii_digit() {
+        return None;
+    }
+    let digits = std::str::from_utf8(digits).ok()?;
     let index: u32 = digits.parse().ok().filter(|index| *index < u32::MAX)?;
     (index.to_string() == digits).then_some(index)
 }

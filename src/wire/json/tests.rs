@@ -134,6 +134,18 @@ proptest! {
         let _ = restringify(Bytes::from(bytes));
     }
 
+    /// Few names are looked through, many looked up: both find the one that came before.
+    #[test]
+    fn names_that_come_twice(names in prop::collection::vec(0_u8..30, 0..60)) {
+        let spelled = |n: u8| if n.is_multiple_of(3) { format!("\\u00{:x}", 97 + n % 26) } else { char::from(97 + n % 26).to_string() };
+        let members: Vec<String> =
+            names.iter().enumerate().map(|(at, n)| format!("\"{}\": {at}", spelled(*n))).collect();
+        let text = format!("{{{}}}", members.join(","));
+        let theirs: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let ours = restringify(Bytes::from(text)).unwrap();
+        prop_assert_eq!(String::from_utf8(ours).unwrap(), theirs.to_string());
+    }
+
     #[test]
     fn json_like_noise(text in r#"[\[\]{}:,"\\ua-f0-9.eE+\- tnrul]{0,60}"#) {
         let theirs = serde_json::from_str::<serde_json::Value>(&text).is_ok();

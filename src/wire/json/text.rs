@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 
-use crate::wire::text::{is_js_space, is_js_space_char};
+use crate::wire::text::{is_js_space, is_js_space_char, lossy};
 
 /// Text of a checked string token (with its quotes). Lone surrogate escapes become U+FFFD, as when
 /// JavaScript encodes such a string in UTF-8.
 pub fn decode(raw: &[u8]) -> Cow<'_, str> {
     let inner = inner(raw);
     if memchr::memchr(b'\\', inner).is_none() {
-        return String::from_utf8_lossy(inner);
+        return lossy(inner);
     }
     let mut out = String::with_capacity(inner.len());
     let mut high = None;
@@ -25,7 +25,7 @@ pub fn decode(raw: &[u8]) -> Cow<'_, str> {
         match unit {
             Unit::Escaped(h @ 0xd800..=0xdbff) => high = Some(h),
             Unit::Escaped(u) => out.push(char::from_u32(u32::from(u)).unwrap_or('\u{fffd}')),
-            Unit::Plain(part) => out.push_str(&String::from_utf8_lossy(part)),
+            Unit::Plain(part) => out.push_str(&lossy(part)),
         }
     }
     if high.is_some() {
@@ -50,7 +50,14 @@ pub fn encode(text: &str, out: &mut Vec<u8>) {
 
 /// [`encode`] without the quotes.
 pub(super) fn encode_inner(text: &str, out: &mut Vec<u8>) {
-    for byte in text.bytes() {
+    let bytes = text.as_bytes();
+    let mut written = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        if *byte >= 0x20 && *byte != b'"' && *byte != b'\\' {
+            continue;
+        }
+        out.extend_from_slice(&bytes[written..at]);
+        written = at + 1;
         match byte {
             b'"' => out.extend_from_slice(b"\\\""),
             b'\\' => out.extend_from_slice(b"\\\\"),
@@ -59,10 +66,20 @@ pub(super) fn encode_inner(text: &str, out: &mut Vec<u8>) {
             b'\n' => out.extend_from_slice(b"\\n"),
             b'\r' => out.extend_from_slice(b"\\r"),
             b'\t' => out.extend_from_slice(b"\\t"),
-            0..=0x1f => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
-            _ => out.push(byte),
+            other => out.extend_from_slice(format!("\\u{other:04x}").as_bytes()),
         }
     }
+    out.extend_from_slice(&bytes[written..]);
+}
+
+/// A member's name in the spelling of `JSON.stringify`, which is most often the one it has.
+pub(super) fn canonical_name(raw: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memchr(b'\\', raw).is_none() {
+        return Cow::Borrowed(raw);
+    }
+    let mut token = Vec::with_capacity(raw.len());
+    canonical(raw, &mut token);
+    Cow::Owned(token)
 }
 
 /// Rewrites a token in the spelling of `JSON.stringify`; lone surrogates stay escapes.
@@ -134,7 +151,7 @@ pub fn units(raw: &[u8]) -> Vec<u16> {
     for (unit, _) in Units(inner(raw), 0) {
         match unit {
             Unit::Escaped(unit) => out.push(unit),
-            Unit::Plain(part) => out.extend(String::from_utf8_lossy(part).encode_utf16()),
+            Unit::Plain(part) => out.extend(lossy(part).encode_utf16()),
         }
     }
     out

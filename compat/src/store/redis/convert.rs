@@ -14,7 +14,7 @@ pub(super) fn pack(
 ) -> (redis::Cmd, Option<&'static Script>) {
     match cmd {
         Cmd::Words(words) => {
-            let mut packed = redis::Cmd::new();
+            let mut packed = sized(0, words);
             for word in words {
                 packed.arg(&word[..]);
             }
@@ -25,13 +25,13 @@ pub(super) fn pack(
             let carried = hash.is_none().then_some(*script);
             let mut packed = match &hash {
                 Some(hash) => {
-                    let mut call = redis::cmd("EVALSHA");
-                    call.arg(hash);
+                    let mut call = sized(64, args);
+                    call.arg("EVALSHA").arg(hash);
                     call
                 }
                 None => {
-                    let mut call = redis::cmd("EVAL");
-                    call.arg(script.source);
+                    let mut call = sized(script.source.len() + 16, args);
+                    call.arg("EVAL").arg(script.source);
                     call
                 }
             };
@@ -42,6 +42,11 @@ pub(super) fn pack(
             (packed, carried)
         }
     }
+}
+
+/// A command with room for these words and some bytes more.
+fn sized(more: usize, words: &[Bytes]) -> redis::Cmd {
+    redis::Cmd::with_capacity(words.len() + 3, words.iter().map(Bytes::len).sum::<usize>() + more)
 }
 
 /// One reply per command.
