@@ -97,6 +97,38 @@ async fn accounts_with_chatgpt_and_providers_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn events_that_nobody_asked_for_are_gathered() {
+    let done = json!({ "type": "response.completed", "response": {
+        "id": "r", "model": "gpt-5", "status": "completed",
+        "output": [{ "type": "message", "content": [{ "type": "output_text", "text": "gathered" }] }],
+        "usage": { "input_tokens": 12, "output_tokens": 9, "total_tokens": 21 } } });
+    let created = json!({ "type": "response.created", "response": { "id": "r" } });
+    let limit = json!({ "error": { "type": "usage_limit_reached", "message": "slow down" } });
+    for kind in ["openai", "responses"] {
+        let (place, crs) = with(json!({ "accounts": { "o": { "type": kind } } })).await;
+        let asked = json!({ "model": "gpt-5", "stream": false });
+        let chat = json!({ "path": "/openai/v1/chat/completions", "body": asked });
+        place.script(json!([{ "sse": [created, done] }, { "sse": [created] }, { "sse": [limit] }]));
+        let answer = crs.send(&place, chat.clone()).await;
+        let told = body(&answer);
+        assert_eq!(answer.status, 200, "{told}");
+        assert_eq!(told["choices"][0]["message"]["content"], "gathered");
+        assert_eq!(told["usage"]["total_tokens"], 21);
+        until("it is booked", async || place.counted("main").await.0 == 1).await;
+        let (_, input, output, all, _) = place.counted("main").await;
+        assert_eq!((input, output, all), (12, 9, 21));
+        let answer = crs.send(&place, chat.clone()).await;
+        let error = body(&answer)["error"].clone();
+        assert_eq!((answer.status, &error["type"]), (502, &json!("server_error")), "{error}");
+        let answer = crs.send(&place, chat).await;
+        let error = body(&answer)["error"].clone();
+        assert_eq!((answer.status, &error["message"]), (429, &json!("slow down")), "{error}");
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        assert_eq!(place.counted("main").await.0, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn alone_models_of_other_platforms_are_said_to_be_missing() {
     let (place, crs) = with(json!({ "keys": {
         "main": {}, "narrow": { "permissions": "[\"claude\"]" }

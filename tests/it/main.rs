@@ -9,6 +9,7 @@
 #[expect(dead_code, reason = "shared with the truth test, which uses the rest")]
 mod harness;
 
+mod azure;
 mod chat;
 mod container;
 mod crash;
@@ -17,6 +18,7 @@ mod disk;
 mod hostile;
 mod jobs;
 mod notify;
+mod openai;
 mod outage;
 mod papers;
 mod place;

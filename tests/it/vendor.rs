@@ -44,7 +44,8 @@ impl Vendor {
                 }
             }
         });
-        let hosts = ["api.anthropic.com", "chatgpt.com", "responses.example.test"];
+        let hosts =
+            ["api.anthropic.com", "chatgpt.com", "responses.example.test", "unit.openai.azure.com"];
         let host_map = hosts.map(|host| format!("{host}=http://127.0.0.1:{port}")).join(",");
         Self { host_map, gate }
     }
