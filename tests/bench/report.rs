@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{
     load::Outcome,
     options::{Kind, Options},
-    system,
+    system::{self, Resident},
 };
 
 /// Everything measured.
@@ -45,14 +45,14 @@ pub struct Cell {
     pub spread: Option<[(f64, f64); 2]>,
 }
 
-/// Resident memory in megabytes.
+/// Memory of a target.
 pub struct Memory {
     /// Target.
     pub target: String,
     /// Before the first request.
-    pub idle: Option<f64>,
+    pub idle: Option<Resident>,
     /// With open streams.
-    pub open: Option<f64>,
+    pub open: Option<Resident>,
 }
 
 impl Cell {
@@ -174,7 +174,15 @@ impl Report {
         let memory: Vec<Value> = self
             .memory
             .iter()
-            .map(|m| json!({ "target": m.target, "idle_mb": m.idle, "open_streams_mb": m.open }))
+            .map(|m| {
+                json!({
+                    "target": m.target,
+                    "idle_mb": m.idle.map(|memory| memory.all),
+                    "idle_own_mb": m.idle.map(|memory| memory.own),
+                    "open_streams_mb": m.open.map(|memory| memory.all),
+                    "open_streams_own_mb": m.open.map(|memory| memory.own),
+                })
+            })
             .collect();
         let trips: serde_json::Map<String, Value> = self
             .round_trips
@@ -230,11 +238,16 @@ impl Report {
         if !self.memory.is_empty() {
             let _ = write!(
                 text,
-                "\n| target | resident idle MB | with {} open streams and 100 KB bodies MB |\n|---|---|---|\n",
+                "\n| target | resident idle MB | of it own | with {} open streams and 100 KB bodies MB | of it own |\n\
+                 |---|---|---|---|---|\n",
                 self.streams
             );
             for memory in &self.memory {
-                let (idle, open) = (show(memory.idle, 1), show(memory.open, 1));
+                let show = |memory: Option<Resident>| {
+                    let of = |part: fn(&Resident) -> f64| show(memory.as_ref().map(part), 1);
+                    format!("{} | {}", of(|memory| memory.all), of(|memory| memory.own))
+                };
+                let (idle, open) = (show(memory.idle), show(memory.open));
                 let _ = writeln!(text, "| {} | {idle} | {open} |", memory.target);
             }
         }
@@ -282,6 +295,8 @@ Written by `make bench ARGS='--write docs/benchmarks.md'`. Load generator and up
 the bench, Redis and nginx its children; `crs` runs as in production, with full accounting. A round
 trip is counted by delaying every answer of Redis by 20 ms and looking how much later the upstream
 request arrives. `cpu µs` is processor time of the service per request.
+
+Memory is what is resident; the part that is not the process's own are pages of its executable and libraries.
 
 Rows: `direct` asks the upstream itself, `nginx` is a bare proxy, `crs` the relay. `observe` is `crs` only
 forwarding, to the upstream. `node` is the Node service, `node-observe` the same behind `crs` in phase

@@ -23,7 +23,7 @@ use super::{
     load::{self, Connection},
     options::{Kind, Options},
     report::{Cell, Memory, Report},
-    system,
+    system::{self, Resident},
     targets::{Redis, Target, redis_from_url},
 };
 
@@ -44,7 +44,7 @@ pub async fn all(options: &Options) -> Result<Report> {
             tokio::time::sleep(Duration::from_millis(500)).await;
             report.memory.push(Memory {
                 target: target.name.clone(),
-                idle: system::resident_mb(pid),
+                idle: system::resident(pid),
                 open: None,
             });
         }
@@ -258,7 +258,7 @@ async fn open_streams(
     options: &Options,
     target: &Target,
     controls: &Controls,
-) -> Result<Option<f64>> {
+) -> Result<Option<Resident>> {
     let Some(pid) = target.server.as_ref().map(|server| server.pid) else { return Ok(None) };
     controls.set(Behaviour { delta_delay: Duration::from_secs(30), ..behaviour() });
     let request = target.request(Kind::Sse, 100 * 1024);
@@ -278,7 +278,7 @@ async fn open_streams(
             Err(_) => bail!("{}: streams stall after {}", target.name, open.len()),
         }
     }
-    let resident = system::resident_mb(pid);
+    let resident = system::resident(pid);
     controls.set(behaviour());
     drop(open);
     tokio::time::sleep(Duration::from_millis(500)).await;

@@ -15,12 +15,24 @@ pub fn cpu_time(pid: u32) -> Duration {
     Duration::from_millis(ticks * 10)
 }
 
-/// Resident memory in megabytes.
-pub fn resident_mb(pid: u32) -> Option<f64> {
+/// Memory of a process, in megabytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Resident {
+    /// All that is resident.
+    pub all: f64,
+    /// Of it what is the process's own; the rest is pages of its executable and libraries.
+    pub own: f64,
+}
+
+/// Resident memory now.
+pub fn resident(pid: u32) -> Option<Resident> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kilobytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kilobytes / 1024.0)
+    let megabytes = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        let kilobytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+        Some(kilobytes / 1024.0)
+    };
+    Some(Resident { all: megabytes("VmRSS:")?, own: megabytes("RssAnon:")? })
 }
 
 /// `cores × processor`, for the report.
