@@ -34,7 +34,7 @@ pub fn router(app: AppState, state: ServiceState, admin: Option<CrsAdmin>) -> Ro
                                Extension(arrival): Extension<Arrival>| {
                 let (relay, state) = (Arc::clone(&app.relay), state.clone());
                 async move {
-                    claude::with_key(relay, arrival, endpoint.path(), move |key| async move {
+                    claude::with_key(relay, arrival, move |key| async move {
                         endpoint.answer(&state, KeyHolder { key: &key, prefix }).await
                     })
                     .await
@@ -58,7 +58,7 @@ pub fn router(app: AppState, state: ServiceState, admin: Option<CrsAdmin>) -> Ro
         let answer = move |axum::extract::State(app): axum::extract::State<AppState>,
                            Extension(arrival): Extension<Arrival>| {
             let (relay, state) = (Arc::clone(&app.relay), state.clone());
-            claude::with_key(relay, arrival, endpoint.path(), move |key| async move {
+            claude::with_key(relay, arrival, move |key| async move {
                 endpoint.answer(&state, &key).await
             })
         };

@@ -117,9 +117,15 @@ impl Keys {
             {
                 return Err(Refusal::InvalidKey(KeyFault::Internal).into());
             }
-            if record.awaits_activation() && !self.activate(&mut record).await? {
-                read = self.fetch(hash).await.map_err(unavailable)?.ok_or_else(not_found)?;
-                continue;
+            if record.awaits_activation() {
+                if !self.activate(&mut record).await? {
+                    read = self.fetch(hash).await.map_err(unavailable)?.ok_or_else(not_found)?;
+                    continue;
+                }
+                // Its time is up before anybody looks, however soon that is.
+                if record.activation_period_ms() <= 0 {
+                    return Err(Refusal::InvalidKey(KeyFault::Expired).into());
+                }
             }
             let known = Remembered {
                 snapshot: ApiKeySnapshot::new(record, read.at_ms),

@@ -20,15 +20,14 @@ pub struct Admission {
 
 impl Relay {
     /// Admits a request: two round trips at most, one for everything that is read, one for everything
-    /// that is counted. `path` is the path below the router's mount; accounts of `family` are read, and
-    /// `session` names the conversation on relay routes.
+    /// that is counted. Accounts of `family` are read, and `session` names the conversation on relay
+    /// routes.
     ///
     /// # Errors
     /// The refusal to send.
     pub async fn admit(
         &self,
         incoming: Incoming,
-        path: &str,
         family: Family,
         session: Option<&str>,
     ) -> Result<Admission, Rejection> {
@@ -38,7 +37,7 @@ impl Relay {
             &incoming.method,
             incoming.endpoint(),
         );
-        let admission = self.admit_on(incoming, path, (family, session), &trail).await;
+        let admission = self.admit_on(incoming, family, session, &trail).await;
         if let Err(rejection) = &admission {
             trail.note("admit", format!("refused: {} {}", rejection.status(), rejection.label()));
         }
@@ -48,8 +47,8 @@ impl Relay {
     async fn admit_on(
         &self,
         incoming: Incoming,
-        path: &str,
-        (family, session): (Family, Option<&str>),
+        family: Family,
+        session: Option<&str>,
         trail: &Trail,
     ) -> Result<Admission, Rejection> {
         let (key, prefetched) = tokio::join!(
@@ -67,7 +66,6 @@ impl Relay {
         let client = ClientRequest {
             headers: &incoming.headers,
             original_url: &incoming.original_url,
-            path,
             body: &*incoming.body,
         };
         self.keys.check(&key, &client, &config)?;

@@ -7,14 +7,14 @@ use super::field::item_text;
 /// `supportedModels` of console and CCR accounts.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum ModelMap {
-    /// Empty map or list: every model, under its own name.
+    /// Empty map or list, or JSON that is neither: every model, under its own name.
     #[default]
     All,
     /// Old form: a list of names.
     List(Vec<String>),
     /// Requested name to the provider's name.
     Map(Map<String, Value>),
-    /// Neither object nor array; the legacy service fails to load such an account.
+    /// No JSON; the legacy service fails to load such an account.
     Unreadable(String),
 }
 
@@ -29,7 +29,8 @@ impl ModelMap {
             Ok(Value::Object(map)) => Self::Map(map),
             Ok(Value::Array(items)) if items.is_empty() => Self::All,
             Ok(Value::Array(items)) => Self::List(items.into_iter().map(item_text).collect()),
-            _ => Self::Unreadable(stored.to_owned()),
+            Ok(_) => Self::All,
+            Err(_) => Self::Unreadable(stored.to_owned()),
         }
     }
 

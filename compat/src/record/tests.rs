@@ -198,6 +198,8 @@ fn claude_account_defaults_and_secrets() {
 #[case("", Some("m"))]
 #[case("{}", Some("m"))]
 #[case("[]", Some("m"))]
+#[case("null", Some("m"))]
+#[case("5", Some("m"))]
 #[case("[\"m\"]", Some("m"))]
 #[case("[\"M\"]", None)]
 #[case("{\"M\":\"other\"}", Some("other"))]

@@ -39,8 +39,7 @@ async fn serve(relay: Arc<Relay>, incoming: Incoming, endpoint: AzureEndpoint) -
     let may_decline = incoming.may_decline;
     let session = incoming.headers.get(AZURE_SESSION_HEADER).filter(|name| !name.is_empty());
     let session = session.map(str::to_owned);
-    let path = format!("/{}", endpoint.as_str());
-    match relay.admit(incoming, &path, Family::Azure, session.as_deref()).await {
+    match relay.admit(incoming, Family::Azure, session.as_deref()).await {
         Ok(admission) => {
             admitted(admission, may_decline, |Admission { call, prefetched }| async move {
                 relay.azure(call, prefetched, endpoint).await

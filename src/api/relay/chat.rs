@@ -41,7 +41,7 @@ pub async fn models(
     Extension(arrival): Extension<Arrival>,
 ) -> Response<Body> {
     let relay = Arc::clone(&app.relay);
-    with_key(relay, arrival, "/v1/models", |key| async move { service::chat_models(&key) }).await
+    with_key(relay, arrival, |key| async move { service::chat_models(&key) }).await
 }
 
 /// `GET /openai/claude/v1/models/{model}`: any name is one.
@@ -52,7 +52,7 @@ pub async fn model(
     let relay = Arc::clone(&app.relay);
     let name = path::last_segment(&arrival.original_url);
     let now_s = arrival.received_ms.div_euclid(1000);
-    with_key(Arc::clone(&relay), arrival, "/v1/models", move |key| async move {
+    with_key(Arc::clone(&relay), arrival, move |key| async move {
         let priced = relay.billing.prices().find(&name).is_some();
         service::chat_model(&key, &name, (!priced).then_some(now_s))
     })
@@ -74,10 +74,9 @@ async fn serve(relay: Arc<Relay>, incoming: Incoming, route: ChatRoute) -> Respo
         // Before anything is counted: Node serves these accounts.
         return declined();
     }
-    let path = if route.prompt { "/v1/completions" } else { "/v1/chat/completions" };
     let session = ask.session_hash(&incoming.headers);
     let may_decline = incoming.may_decline;
-    match relay.admit(incoming, path, ask.family(), session.as_deref()).await {
+    match relay.admit(incoming, ask.family(), session.as_deref()).await {
         Ok(admission) => {
             admitted(admission, may_decline, |Admission { call, prefetched }| async move {
                 relay.chat(call, prefetched, ask).await

@@ -62,7 +62,6 @@ pub async fn gemini_count_tokens(
 pub async fn with_key<F>(
     relay: Arc<Relay>,
     arrival: Arrival,
-    path: &'static str,
     answer: impl FnOnce(Arc<ApiKeySnapshot>) -> F + Send + 'static,
 ) -> Response<Body>
 where
@@ -72,7 +71,7 @@ where
     let work = {
         let relay = Arc::clone(&relay);
         async move {
-            match relay.admit(incoming, path, Family::Claude, None).await {
+            match relay.admit(incoming, Family::Claude, None).await {
                 Ok(admission) => {
                     let mut response = answer(Arc::clone(&admission.call.key)).await;
                     render::add_missing(&mut response, &admission.call.admitted.headers);
@@ -88,11 +87,7 @@ where
 async fn serve(relay: Arc<Relay>, incoming: Incoming, route: Route) -> Response<Body> {
     let may_decline = incoming.may_decline;
     let session = session_hash(incoming.body.root());
-    let path = match route {
-        Route::Messages | Route::GeminiMessages => "/v1/messages",
-        Route::CountTokens | Route::GeminiCountTokens => "/v1/messages/count_tokens",
-    };
-    let admission = match relay.admit(incoming, path, Family::Claude, session.as_deref()).await {
+    let admission = match relay.admit(incoming, Family::Claude, session.as_deref()).await {
         Ok(admission) => admission,
         Err(refusal) => return render::rejection(&refusal),
     };

@@ -35,13 +35,7 @@ pub async fn usage(
     Extension(arrival): Extension<Arrival>,
 ) -> Response<Body> {
     let relay = Arc::clone(&app.relay);
-    with_key(
-        relay,
-        arrival,
-        "/usage",
-        |key| async move { service::openai_usage(&*app, &key).await },
-    )
-    .await
+    with_key(relay, arrival, |key| async move { service::openai_usage(&*app, &key).await }).await
 }
 
 /// `GET /openai/key-info`
@@ -50,18 +44,14 @@ pub async fn key_info(
     Extension(arrival): Extension<Arrival>,
 ) -> Response<Body> {
     let relay = Arc::clone(&app.relay);
-    with_key(relay, arrival, "/key-info", |key| async move {
-        service::openai_key_info(&*app, &key).await
-    })
-    .await
+    with_key(relay, arrival, |key| async move { service::openai_key_info(&*app, &key).await }).await
 }
 
 async fn serve(relay: Arc<Relay>, incoming: Incoming) -> Response<Body> {
     let ask = ResponsesAsk::client(&incoming.original_url);
     let session = ResponsesAsk::session_hash(&incoming);
     let may_decline = incoming.may_decline;
-    let path = ask.path().to_owned();
-    match relay.admit(incoming, &path, Family::OpenAi, session.as_deref()).await {
+    match relay.admit(incoming, Family::OpenAi, session.as_deref()).await {
         Ok(admission) => {
             admitted(admission, may_decline, |Admission { call, prefetched }| async move {
                 relay.responses(call, prefetched, ask).await
@@ -75,8 +65,7 @@ async fn serve(relay: Arc<Relay>, incoming: Incoming) -> Response<Body> {
 async fn draw(relay: Arc<Relay>, incoming: Incoming) -> Response<Body> {
     let session = image_session(&incoming);
     let may_decline = incoming.may_decline;
-    let path = "/images/generations";
-    match relay.admit(incoming, path, Family::OpenAi, session.as_deref()).await {
+    match relay.admit(incoming, Family::OpenAi, session.as_deref()).await {
         Ok(admission) => {
             admitted(admission, may_decline, |Admission { call, prefetched }| async move {
                 relay.images(call, prefetched).await

@@ -31,12 +31,13 @@ impl fmt::Debug for ClaudeCodeRules {
 }
 
 /// Whether the request comes from Claude Code. Off the messages routes its user agent suffices; on them
-/// the body and headers must look the part too (contract/auth-limits-usage.md §2).
+/// the body and headers must look the part too (contract/auth-limits-usage.md §2). A path in other case
+/// is routed alike but is none of them here (legacy quirk).
 pub fn is_claude_code(rules: &ClaudeCodeRules, request: &ClientRequest<'_>) -> bool {
     if !after_name(request.header("user-agent"), "claude-cli/").is_some_and(starts_with_version) {
         return false;
     }
-    if !request.path.contains("messages") {
+    if !request.path().contains("messages") {
         return true;
     }
     let present = |name| !trim(request.header(name)).is_empty();

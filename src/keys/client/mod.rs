@@ -32,8 +32,6 @@ pub struct ClientRequest<'a> {
     pub headers: &'a HeaderList,
     /// Path and query as the client sent them.
     pub original_url: &'a str,
-    /// Path below the router's mount, without query, case kept.
-    pub path: &'a str,
     /// The body.
     pub body: &'a dyn ClientBody,
 }
@@ -56,6 +54,11 @@ impl ClientBody for Value {
 }
 
 impl ClientRequest<'_> {
+    /// Path as the client spelled it, without the query.
+    fn path(&self) -> &str {
+        self.original_url.split('?').next().unwrap_or_default()
+    }
+
     fn header(&self, name: &str) -> &str {
         self.headers.get(name).unwrap_or_default()
     }

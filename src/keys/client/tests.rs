@@ -26,8 +26,7 @@ fn key(clients: &[&str]) -> std::sync::Arc<ApiKeySnapshot> {
 fn try_client(clients: &[&str], url: &str, headers: &[(&str, &str)]) -> Result<(), Refusal> {
     let headers: HeaderList = headers.iter().copied().collect();
     let body = json!({});
-    let path = url.split('?').next().unwrap_or_default();
-    let request = ClientRequest { headers: &headers, original_url: url, path, body: &body };
+    let request = ClientRequest { headers: &headers, original_url: url, body: &body };
     check(&rules(0), &key(clients), &request, &RelayConfig::default())
 }
 
@@ -44,8 +43,7 @@ fn claude_code_vectors() {
             .map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()))
             .collect();
         let path = input["path"].as_str().unwrap();
-        let request =
-            ClientRequest { headers: &headers, original_url: path, path, body: &input["body"] };
+        let request = ClientRequest { headers: &headers, original_url: path, body: &input["body"] };
         let expected = vector["expected"].as_bool().unwrap();
         assert_eq!(is_claude_code(&rules(0), &request), expected, "{}", vector["name"]);
     }
@@ -67,12 +65,7 @@ fn some_prompt_matches_are_enough_when_configured() {
     ]
     .into_iter()
     .collect();
-    let request = ClientRequest {
-        headers: &headers,
-        original_url: "/v1/messages",
-        path: "/v1/messages",
-        body: &body,
-    };
+    let request = ClientRequest { headers: &headers, original_url: "/v1/messages", body: &body };
     assert!(!is_claude_code(&rules(0), &request));
     assert!(is_claude_code(&rules(1), &request));
     assert!(!is_claude_code(&rules(2), &request));
@@ -135,8 +128,7 @@ fn claude_code_only_concerns_the_messages_routes() {
     let open = ApiKeySnapshot::new(ApiKey::from_fields("k", fields), 0);
     let body = json!({});
     let outcome = |url| {
-        let request =
-            ClientRequest { headers: &headers, original_url: url, path: url, body: &body };
+        let request = ClientRequest { headers: &headers, original_url: url, body: &body };
         check(&rules(0), &open, &request, &config)
     };
     assert_eq!(outcome("/api/v1/messages"), Err(Refusal::ClaudeCodeOnly));

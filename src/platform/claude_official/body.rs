@@ -226,7 +226,8 @@ fn rewrite_user_id(tree: &mut Tree<'_>, metadata: Option<Value<'_>>, call: &Call
         }
         None => current,
     };
-    if usable == Some(next.as_str()) {
+    // A list has no members in JSON, whatever is set on it.
+    if usable == Some(next.as_str()) || metadata.is_some_and(|metadata| metadata.is_array()) {
         return;
     }
     if metadata.is_some_and(|metadata| metadata.is_object()) {
