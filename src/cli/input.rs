@@ -98,6 +98,19 @@ pub(super) fn setting(given: &str) -> anyhow::Result<(String, Value)> {
     Ok((name.to_owned(), value))
 }
 
+/// The body that a file and single settings make; settings win.
+///
+/// # Errors
+/// A file that cannot be read, or a setting of another form.
+pub(super) fn body(file: Option<&str>, settings: &[String]) -> anyhow::Result<Map<String, Value>> {
+    let mut body = file.map(object).transpose()?.unwrap_or_default();
+    for given in settings {
+        let (name, value) = setting(given)?;
+        body.insert(name, value);
+    }
+    Ok(body)
+}
+
 /// Whether somebody is there to answer questions.
 pub(super) fn is_attended() -> bool {
     io::stdin().is_terminal()

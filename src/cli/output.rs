@@ -2,7 +2,10 @@
 
 use std::{
     io::{self, IsTerminal, Write},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use parking_lot::Mutex;
@@ -14,6 +17,8 @@ use crate::domain::Declined;
 #[derive(Clone, Debug)]
 pub struct Output {
     json: bool,
+    /// Whether the one result for machines was printed.
+    told: Arc<AtomicBool>,
     /// Where results go when this command is a part of another.
     kept: Option<Arc<Mutex<Vec<Value>>>>,
 }
@@ -21,13 +26,13 @@ pub struct Output {
 impl Output {
     /// Text, or JSON when `json`.
     pub fn new(json: bool) -> Self {
-        Self { json, kept: None }
+        Self { json, told: Arc::default(), kept: None }
     }
 
     /// The same for a command that is a part of this one: its results are kept, not printed.
     #[must_use]
     pub fn of_part(&self) -> Self {
-        Self { json: self.json, kept: Some(Arc::default()) }
+        Self { kept: Some(Arc::default()), ..Self::new(self.json) }
     }
 
     /// The last result that was kept; null without one.
@@ -57,17 +62,20 @@ impl Output {
         if let Some(kept) = &self.kept {
             kept.lock().push(value.clone());
         } else if self.json {
+            self.told.store(true, Ordering::Relaxed);
             write_line(&format!("{value:#}"));
         }
     }
 
-    /// A failure, with its causes, on standard error; in JSON an object with `error`.
+    /// A failure, with its causes, on standard error; in JSON an object with `error`, unless the result
+    /// that tells of it was printed before.
     pub fn error(&self, error: &anyhow::Error) {
         let text = format!("{error:#}");
-        if self.json || self.kept.is_some() {
+        let told = self.json && self.told.load(Ordering::Relaxed);
+        if self.kept.is_some() || self.json && !told {
             self.value(&json!({ "error": text }));
         }
-        if !self.json {
+        if !self.json || told {
             let _ = writeln!(io::stderr(), "crs: {text}");
         }
     }

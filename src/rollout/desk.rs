@@ -71,7 +71,7 @@ pub enum RolloutError {
     Senseless(String),
     /// There is no Node service to go to.
     #[error(
-        "there is no Node service to go back to: CRS_LEGACY_URL is not set, so crs answers everything"
+        "there is no Node service: CRS_LEGACY_URL is not set, so crs answers everything whatever the phase"
     )]
     NoLegacy,
     /// The disk refused.

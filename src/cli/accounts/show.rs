@@ -38,7 +38,11 @@ pub(super) fn answer(answer: &Value, output: &Output) {
                 text(data, "sessionId")
             ));
         }
-        Value::Object(_) => one(data, output, ""),
+        Value::Object(_) => {
+            if !one(data, output, "") {
+                output.line("Nothing is known.");
+            }
+        }
         _ => output.line("Done."),
     }
 }
@@ -67,7 +71,7 @@ fn list(items: &[Value], output: &Output) {
             text(item, "kind"),
             state.join(", "),
             text(item, "name"),
-            item["priority"],
+            compat::js::field(item.get("priority")),
             text(item, "accountType")
         ));
     }
@@ -83,21 +87,29 @@ fn group(item: &Value, output: &Output) {
     ));
 }
 
-fn one(item: &Value, output: &Output, before: &str) {
+/// Shows the members that say something; tells whether there were any.
+fn one(item: &Value, output: &Output, before: &str) -> bool {
+    let mut shown = false;
     for (name, value) in item.as_object().into_iter().flatten() {
         let name = format!("{before}{name}");
-        match value {
-            Value::Null => {}
-            Value::String(text) if text.is_empty() => {}
+        shown |= match value {
+            Value::Null => false,
+            Value::String(text) if text.is_empty() => false,
             // A proxy may hold a password.
-            _ if name == "proxy" => output.line(&format!("{name:<38} {}", proxy(value))),
+            _ if name == "proxy" => line(output, &name, &proxy(value)),
             Value::Object(members) if !members.is_empty() => {
-                one(value, output, &format!("{name}."));
+                one(value, output, &format!("{name}."))
             }
-            Value::String(text) => output.line(&format!("{name:<38} {text}")),
-            other => output.line(&format!("{name:<38} {other}")),
+            Value::String(text) => line(output, &name, text),
+            other => line(output, &name, &other.to_string()),
         }
     }
+    shown
+}
+
+fn line(output: &Output, name: &str, text: &str) -> bool {
+    output.line(&format!("{name:<38} {text}"));
+    true
 }
 
 fn proxy(value: &Value) -> String {

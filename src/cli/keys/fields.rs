@@ -73,14 +73,7 @@ impl Fields {
     /// # Errors
     /// A file that cannot be read, or an option of another form.
     pub(super) fn body(&self) -> anyhow::Result<Map<String, Value>> {
-        let mut body = match &self.body {
-            Some(file) => input::object(file)?,
-            None => Map::new(),
-        };
-        for setting in &self.settings {
-            let (name, value) = input::setting(setting)?;
-            body.insert(name, value);
-        }
+        let mut body = input::body(self.body.as_deref(), &self.settings)?;
         let mut put = |name: &str, value: Option<Value>| {
             if let Some(value) = value {
                 body.insert(name.to_owned(), value);

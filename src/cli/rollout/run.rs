@@ -69,10 +69,16 @@ impl Place<'_> {
                     _ => json!(self.desk.gates().await.map_err(broken)?),
                 };
                 show::status(self.output, record.as_ref(), &gates, &instances);
+                if self.config.sidecar.legacy_url.is_none() {
+                    self.output.line(
+                        "Here CRS_LEGACY_URL is not set: crs answers everything, whatever the phase.",
+                    );
+                }
                 Ok(())
             }
             Err(error) => {
-                self.output.line(&format!("redis     DOWN, {error}"));
+                let place = app::no_redis(self.config);
+                self.output.line(&format!("redis     DOWN, {place}: {error}"));
                 match self.local_status().await {
                     Ok(()) => Err(Failure::Broken(anyhow::anyhow!("{error}"))),
                     Err(_) => Err(broken(error)),
