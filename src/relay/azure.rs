@@ -15,6 +15,7 @@ use super::{
     official::sent,
     plain::{read_all, rewritten},
     pump::{End, Tap},
+    reply::EVENT_HEADERS,
     settle::{Served, Terms},
 };
 use crate::{
@@ -96,12 +97,7 @@ impl Relay {
         };
         self.accounts.azure_answered(&entry, response.status, &response.headers).await;
         call.forget_body();
-        let mut headers = HeaderList::from_iter([
-            ("Content-Type", "text/event-stream"),
-            ("Cache-Control", "no-cache"),
-            ("Connection", "keep-alive"),
-            ("X-Accel-Buffering", "no"),
-        ]);
+        let mut headers = HeaderList::from_iter(EVENT_HEADERS);
         let passed = azure::passed_headers(&response.headers);
         passed.iter().for_each(|(name, value)| headers.set(name, value));
         let (mut pump, receiver) = self.pump(response.body);

@@ -33,6 +33,14 @@ pub enum ReplyBody {
     Stream(mpsc::Receiver<Bytes>),
 }
 
+/// Headers of event streams in the dialects of OpenAI.
+pub(super) const EVENT_HEADERS: [(&str, &str); 4] = [
+    ("Content-Type", "text/event-stream"),
+    ("Cache-Control", "no-cache"),
+    ("Connection", "keep-alive"),
+    ("X-Accel-Buffering", "no"),
+];
+
 impl Reply {
     /// A JSON answer.
     pub fn json(status: u16, body: &Value) -> Self {

@@ -2,40 +2,6 @@
 
 use super::text::js_trim;
 
-/// Model families that Anthropic limits separately.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Family {
-    /// Opus
-    Opus,
-    /// Sonnet
-    Sonnet,
-    /// Haiku
-    Haiku,
-    /// Fable
-    Fable,
-}
-
-impl Family {
-    /// All families, in the order in which names are searched.
-    pub const ALL: [Self; 4] = [Self::Opus, Self::Sonnet, Self::Haiku, Self::Fable];
-
-    /// Lower-case name, also the prefix of the limit fields in account records.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Opus => "opus",
-            Self::Sonnet => "sonnet",
-            Self::Haiku => "haiku",
-            Self::Fable => "fable",
-        }
-    }
-
-    /// Family of a model name, vendor prefix ignored.
-    pub fn of(model: &str) -> Option<Self> {
-        let base = strip_vendor(model).1.to_lowercase();
-        Self::ALL.into_iter().find(|family| base.contains(family.as_str()))
-    }
-}
-
 /// Splits `ccr,` (any case) off a model name: whether it was there, and the trimmed rest.
 pub fn strip_vendor(model: &str) -> (bool, &str) {
     let trimmed = js_trim(model);
@@ -114,6 +80,7 @@ fn number(text: &str) -> Option<(u64, &str)> {
 
 #[cfg(test)]
 mod tests {
+    use compat::account_state::Family;
 
     use super::*;
 

@@ -81,12 +81,7 @@ impl AccountAdmin {
         id: &str,
         to: Option<bool>,
     ) -> Result<Value, Declined> {
-        if kind.family() != pool::Family::Claude {
-            return self.switch_openai(kind, id, Switch::Active, to).await;
-        }
-        let now = self.switch(kind, id, Switch::Active, to).await;
-        let now = now.map_err(|error| error.under(Switch::Active.failed()))?;
-        Ok(json!({ "success": true, "isActive": now }))
+        self.set(kind, id, Switch::Active, to).await
     }
 
     /// Opens an account to the scheduler or closes it; `None` is whatever it is not now.
@@ -99,12 +94,24 @@ impl AccountAdmin {
         id: &str,
         to: Option<bool>,
     ) -> Result<Value, Declined> {
+        self.set(kind, id, Switch::Schedulable, to).await
+    }
+
+    async fn set(
+        &self,
+        kind: Kind,
+        id: &str,
+        switch: Switch,
+        to: Option<bool>,
+    ) -> Result<Value, Declined> {
         if kind.family() != pool::Family::Claude {
-            return self.switch_openai(kind, id, Switch::Schedulable, to).await;
+            return self.switch_openai(kind, id, switch, to).await;
         }
-        let now = self.switch(kind, id, Switch::Schedulable, to).await;
-        let now = now.map_err(|error| error.under(Switch::Schedulable.failed()))?;
-        Ok(json!({ "success": true, "schedulable": now }))
+        let now = self.switch(kind, id, switch, to).await;
+        let now = now.map_err(|error| error.under(switch.failed()))?;
+        let mut answer = json!({ "success": true });
+        answer[switch.field()] = now.into();
+        Ok(answer)
     }
 
     async fn switch(

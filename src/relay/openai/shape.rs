@@ -5,7 +5,10 @@ use bytes::Bytes;
 use super::ResponsesAsk;
 use crate::{
     domain::HeaderList,
-    relay::{Reply, ReplyBody, pump::Tap},
+    relay::{
+        Call, Reply, ReplyBody,
+        pump::{End, Pump, Tap},
+    },
     wire::{
         json::Doc,
         openai::{
@@ -51,13 +54,28 @@ impl<T: Tap> Shaped<T> {
         Self { tap, shape }
     }
 
+    /// Hands a stream on to its end; of one that ended too early the client gets what there is to say.
+    pub(in crate::relay) async fn hand_on(&mut self, call: &Call, pump: &mut Pump) -> End {
+        let end = call.while_connected(pump.run(self)).await;
+        let left = match &end {
+            End::Shutdown => Some(self.restarting()),
+            End::Cut(_) => self.broken_off(),
+            End::Complete | End::ClientGone => None,
+        };
+        if let Some(left) = left {
+            // A client that is gone by now has lost nothing that counts.
+            let _ = pump.client.send(left).await;
+        }
+        end
+    }
+
     /// What the client still gets when the stream did not end by itself.
-    pub(in crate::relay) fn broken_off(&mut self) -> Option<Bytes> {
+    fn broken_off(&mut self) -> Option<Bytes> {
         self.shape.as_mut().and_then(|shape| shape.finish())
     }
 
     /// What the client still gets when the service ends before the stream.
-    pub(in crate::relay) fn restarting(&mut self) -> Bytes {
+    fn restarting(&mut self) -> Bytes {
         let Some(shape) = &mut self.shape else { return Bytes::from_static(RESTARTING.as_bytes()) };
         // Whatever line was under way has ended.
         let told = shape.chunk(format!("\n\n{RESTARTING}").into());

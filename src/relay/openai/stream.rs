@@ -13,6 +13,7 @@ use crate::{
     relay::{
         Call, Reply, ReplyBody,
         pump::{AfterClient, End, Tap},
+        reply::EVENT_HEADERS,
     },
     upstream::UpstreamResponse,
     wire::{
@@ -36,29 +37,14 @@ impl Relay {
         if matches!(status, 200 | 201) {
             self.codex_taken(&seated).await;
         }
-        let first = [
-            ("Content-Type", "text/event-stream"),
-            ("Cache-Control", "no-cache"),
-            ("Connection", "keep-alive"),
-            ("X-Accel-Buffering", "no"),
-        ];
-        let headers = passed(&first, &response.headers);
+        let headers = passed(&EVENT_HEADERS, &response.headers);
         let (mut pump, receiver) = self.pump(response.body);
         let time = self.settings.request_timeout;
         pump.after_client = AfterClient { time, bytes: AFTER_CLIENT_BYTES };
         let mut tap = Shaped::new(&seated.asked.ask, status, Watched::new(Rules::Codex));
         let relay = Arc::clone(self);
         self.tasks.spawn(async move {
-            let end = call.while_connected(pump.run(&mut tap)).await;
-            let left = match &end {
-                End::Shutdown => Some(tap.restarting()),
-                End::Cut(_) => tap.broken_off(),
-                End::Complete | End::ClientGone => None,
-            };
-            if let Some(left) = left {
-                // A client that is gone by now has lost nothing that counts.
-                let _ = pump.client.send(left).await;
-            }
+            let end = tap.hand_on(&call, &mut pump).await;
             // The legacy service forgets what a stream told that broke off.
             if matches!(end, End::Complete | End::ClientGone) {
                 relay.codex_ended(&call, &seated, status, &tap.tap.events).await;

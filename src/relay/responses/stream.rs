@@ -9,6 +9,7 @@ use crate::{
         Call, Reply, ReplyBody,
         openai::{Shaped, Watched},
         pump::End,
+        reply::EVENT_HEADERS,
     },
     upstream::UpstreamResponse,
     wire::openai::events::{EventTap, Limit, Rules, is_no_moment},
@@ -22,33 +23,18 @@ impl Relay {
         seated: Seated,
         response: UpstreamResponse,
     ) -> Reply {
-        let headers = [
-            ("Content-Type", "text/event-stream"),
-            ("Cache-Control", "no-cache"),
-            ("Connection", "keep-alive"),
-            ("X-Accel-Buffering", "no"),
-        ];
         let (mut pump, receiver) = self.pump(response.body);
         let mut tap = Shaped::new(&seated.asked.ask, 200, Watched::new(Rules::Provider));
         let relay = Arc::clone(self);
         self.tasks.spawn(async move {
-            let end = call.while_connected(pump.run(&mut tap)).await;
-            let left = match &end {
-                End::Shutdown => Some(tap.restarting()),
-                End::Cut(_) => tap.broken_off(),
-                End::Complete | End::ClientGone => None,
-            };
-            if let Some(left) = left {
-                // A client that is gone by now has lost nothing that counts.
-                let _ = pump.client.send(left).await;
-            }
+            let end = tap.hand_on(&call, &mut pump).await;
             // A stream that was not read to its end counts nothing.
             if matches!(end, End::Complete) {
                 relay.provider_ended(&call, &seated, &tap.tap.events).await;
             }
             drop(pump);
         });
-        let headers = headers.into_iter().collect();
+        let headers = EVENT_HEADERS.into_iter().collect();
         Reply { status: 200, headers, body: ReplyBody::Stream(receiver) }
     }
 
