@@ -27,7 +27,7 @@ use crate::{
     platform::bedrock,
     relay::{AfterClient, RelaySettings},
     schedule::Rules,
-    upstream::{HttpSender, SenderSettings, SurroundingProxies, host_map::HostMap},
+    upstream::{HttpSender, SenderSettings, SurroundingProxies, Unusable, host_map::HostMap},
     wire::anthropic::{UserId, prompt_similarity},
 };
 
@@ -154,6 +154,10 @@ pub fn surrounding_proxies(config: &Config) -> SurroundingProxies {
 pub(super) fn sender_settings(config: &Config) -> anyhow::Result<SenderSettings> {
     let defaults = SenderSettings::default();
     let proxy = &config.proxy;
+    let surroundings = surrounding_proxies(config);
+    if let Some(Unusable(name)) = surroundings.unusable() {
+        tracing::warn!("{name} names no proxy of a known kind; requests that it is for fail");
+    }
     let host_map = match &config.upstream.host_map {
         Some(text) => HostMap::parse(text).context("UPSTREAM_HOST_MAP")?,
         None => HostMap::default(),
@@ -167,7 +171,7 @@ pub(super) fn sender_settings(config: &Config) -> anyhow::Result<SenderSettings>
         proxy_keep_alive: proxy.keep_alive,
         proxy_max_idle: proxy.max_free_sockets.map_or(defaults.proxy_max_idle, |n| n as usize),
         proxy_ipv4: proxy.use_ipv4,
-        surroundings: surrounding_proxies(config),
+        surroundings,
         connect_timeout: defaults.connect_timeout,
         refused: None,
     })

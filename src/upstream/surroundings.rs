@@ -57,24 +57,17 @@ impl SurroundingProxies {
             return Ok(None);
         }
         let Ok(target) = Url::parse(url) else { return Ok(None) };
-        let (own, name) = match target.scheme() {
-            "https" => (&self.https, "HTTPS_PROXY"),
-            _ => (&self.http, "HTTP_PROXY"),
-        };
-        let (chosen, name) = match own {
-            Some(own) => (own, name),
-            None => match &self.all {
-                Some(all) => (all, "ALL_PROXY"),
-                None => return Ok(None),
-            },
-        };
+        let own = if target.scheme() == "https" { &self.https } else { &self.http };
+        let Some(chosen) = own.as_ref().or(self.all.as_ref()) else { return Ok(None) };
         let host = target.host_str().unwrap_or_default();
         let port = target.port_or_known_default().unwrap_or_default();
         if self.except.as_ref().is_some_and(|except| excepted(except, host, port)) {
             return Ok(None);
         }
         parse(chosen).map(Some).ok_or_else(|| {
-            let message = format!("{name} is no URL of an HTTP, HTTPS or SOCKS5 proxy");
+            // The legacy runtime's words.
+            let readable = Url::parse(chosen.expose()).is_ok_and(|url| url.has_host());
+            let message = if readable { "protocol mismatch" } else { "Invalid URL" };
             SendError::new(SendErrorKind::Invalid, message)
         })
     }
@@ -205,7 +198,7 @@ mod tests {
         let broken = proxies("", "ftp://u:secret@h", "", "y.test");
         assert_eq!(broken.unusable(), Some(Unusable("HTTPS_PROXY")));
         let error = broken.of("https://x.test/").unwrap_err();
-        assert_eq!(error.message, "HTTPS_PROXY is no URL of an HTTP, HTTPS or SOCKS5 proxy");
+        assert_eq!(error.message, "protocol mismatch");
         assert!(broken.of("https://y.test/").unwrap().is_none());
         assert!(broken.of("http://x.test/").unwrap().is_none());
     }
