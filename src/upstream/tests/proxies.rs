@@ -14,7 +14,7 @@ use tokio_rustls::TlsAcceptor;
 use super::*;
 use crate::{
     domain::{ProxyConfig, ProxyKind, Secret},
-    upstream::SendErrorKind,
+    upstream::{SendErrorKind, SurroundingProxies},
 };
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
@@ -333,4 +333,67 @@ fn unusable_root_files_are_named() {
         let message = HttpSender::new(settings).err().unwrap().to_string();
         assert!(message.contains(part), "{message}");
     }
+}
+
+#[tokio::test]
+async fn the_environments_proxies_open_tunnels_unless_a_request_goes_past() {
+    let vendor = tls_vendor().await;
+    let log = Log::default();
+    let proxy = http_proxy(log.clone(), false).await;
+    let surroundings = SurroundingProxies {
+        https: Some(format!("127.0.0.1:{}", proxy.port).into()),
+        ..SurroundingProxies::default()
+    };
+    let extra_roots = vec![fixture("root.pem")];
+    let settings = SenderSettings { extra_roots, surroundings, ..SenderSettings::default() };
+    let sender = HttpSender::new(settings).unwrap();
+    let url = format!("https://localhost:{}/v1", vendor.port);
+    let response = sender.send(post(&url, b"{}")).await.unwrap();
+    assert_eq!(drain(response).await.0, b"ok");
+    assert!(log.lock()[0].starts_with(&format!("CONNECT localhost:{} ", vendor.port)));
+    let response = sender.send_past(post(&url, b"{}")).await.unwrap();
+    assert_eq!(drain(response).await.0, b"ok");
+    assert_eq!((log.lock().len(), proxy.accepted(), vendor.accepted()), (1, 1, 2));
+}
+
+#[rstest]
+#[case(false)]
+#[case(true)]
+#[tokio::test]
+async fn the_environments_proxies_are_handed_open_requests(#[case] tls: bool) {
+    let (log, acceptor) = (Log::default(), acceptor());
+    let heard = log.clone();
+    let proxy = Peer::start(move |_, mut stream| {
+        let (log, acceptor) = (heard.clone(), acceptor.clone());
+        async move {
+            if tls {
+                let mut stream = acceptor.accept(stream).await.unwrap();
+                let (head, _) = read_request(&mut stream).await.unwrap();
+                log.lock().push(head);
+                stream.write_all(OK).await.unwrap();
+                return;
+            }
+            let (head, _) = read_request(&mut stream).await.unwrap();
+            log.lock().push(head);
+            stream.write_all(OK).await.unwrap();
+        }
+    })
+    .await;
+    let scheme = if tls { "https" } else { "http" };
+    let surroundings = SurroundingProxies {
+        http: Some(format!("{scheme}://us%40er:p@localhost:{}", proxy.port).into()),
+        ..SurroundingProxies::default()
+    };
+    let extra_roots = vec![fixture("root.pem")];
+    let settings = SenderSettings { extra_roots, surroundings, ..SenderSettings::default() };
+    let sender = HttpSender::new(settings).unwrap();
+    let response = sender.send(post("http://vendor.test/v1?a=b", b"{}")).await.unwrap();
+    assert_eq!(drain(response).await.0, b"ok");
+    assert_eq!(
+        *log.lock(),
+        ["POST http://vendor.test/v1?a=b HTTP/1.1\r\nHost: api.anthropic.com\r\n\
+          Content-Length: 2\r\nProxy-Authorization: Basic dXNAZXI6cA==\r\n\r\n"]
+    );
+    let error = sender.send_past(post("http://vendor.test/v1", b"{}")).await.err().unwrap();
+    assert_eq!(error.kind, SendErrorKind::Dns);
 }
