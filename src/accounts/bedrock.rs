@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use compat::{
+    js,
     pool::Entry,
     record::account::{Bedrock, BedrockCredentials},
 };
@@ -12,7 +13,7 @@ use super::{
     Accounts,
     ambient::{Ambient, AmbientError},
 };
-use crate::platform::bedrock::{AccessKey, Account, Credentials};
+use crate::platform::bedrock::{AccessKey, Account, BuildError, Credentials};
 
 /// A Bedrock account, ready to send with.
 #[derive(Clone, Debug)]
@@ -35,6 +36,7 @@ impl Accounts {
                 return None;
             }
         };
+        let mut odd = None;
         let credentials = match stored {
             None => Some(self.surroundings().await.ok()?),
             Some(BedrockCredentials::AccessKey { id, secret, session_token }) => {
@@ -43,6 +45,10 @@ impl Accounts {
                     secret: secret.into(),
                     session_token: session_token.map(Into::into),
                 }))
+            }
+            Some(BedrockCredentials::OddToken) => {
+                odd = Some(BuildError::SessionToken);
+                None
             }
             // An empty API key leaves it to the keys of the environment first.
             Some(BedrockCredentials::Bearer(token)) if token.is_empty() => {
@@ -54,11 +60,20 @@ impl Accounts {
             Some(BedrockCredentials::Bearer(token)) => Some(Credentials::Bearer(token.into())),
         };
         let default_model = Some(record.default_model()).filter(|model| !model.is_empty());
+        // What is there, but is no text, fails requests; the first that the legacy service comes to does.
+        let is_odd = |name| js::or(record.json.get(name)).is_some_and(|own| !own.is_string());
+        if is_odd("region") {
+            odd = Some(BuildError::Region);
+        }
+        if is_odd("defaultModel") {
+            odd = Some(BuildError::Model);
+        }
         Some(BedrockReady {
             account: Account {
                 region: record.region().to_owned(),
                 default_model: default_model.map(str::to_owned),
                 credentials,
+                odd,
             },
         })
     }

@@ -92,6 +92,13 @@ pub(super) fn assemble(
         Some(notifier) => Arc::new(notifier.clone()),
         None => Arc::new(LogAnomalies),
     };
+    let mut account_rules = settings::account_rules(&config);
+    let mut scheduling_rules = settings::scheduling_rules(&config);
+    if redis.is_none() {
+        // A second run reads no files, starts no programs and asks nobody.
+        account_rules.surroundings = None;
+        scheduling_rules.surroundings = false;
+    }
     let keys = Arc::new(Keys::new(
         Arc::clone(&hot),
         clock.clone(),
@@ -107,13 +114,8 @@ pub(super) fn assemble(
         calendar,
         Arc::clone(&billing) as Arc<dyn UsageCost>,
         Arc::clone(&anomalies),
-        settings::scheduling_rules(&config),
+        scheduling_rules,
     ));
-    let mut account_rules = settings::account_rules(&config);
-    if redis.is_none() {
-        // A second run reads no files, starts no programs and asks nobody.
-        account_rules.surroundings = None;
-    }
     let accounts = Accounts::new(
         AccountPorts {
             store: Arc::clone(&hot),

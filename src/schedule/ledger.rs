@@ -22,6 +22,8 @@ pub struct Rules {
     pub console_block_minutes: i64,
     /// Life of sticky sessions.
     pub sticky: StickyTtl,
+    /// Bedrock accounts without credentials of their own have those of the surroundings.
+    pub surroundings: bool,
 }
 
 /// Something to do once the decision is made.

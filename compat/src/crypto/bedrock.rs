@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use super::{Vault, cipher, cipher::Hex};
+use crate::js;
 
 /// Bedrock credentials that cannot be read. The legacy service fails the account there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -25,7 +26,8 @@ impl Vault {
     pub fn open_bedrock(&self, stored: &Value) -> Result<Value, BedrockError> {
         let text = |name| stored.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         let (Some(body), Some(iv)) = (text("encrypted"), text("iv")) else {
-            return text("accessKeyId").map(|_| stored.clone()).ok_or(BedrockError::Form);
+            let plain = js::truthy(stored.get("accessKeyId"));
+            return plain.then(|| stored.clone()).ok_or(BedrockError::Form);
         };
         let iv = Hex::Any.decode(iv).and_then(|iv| iv.try_into().ok());
         let body = Hex::Even.decode(body);

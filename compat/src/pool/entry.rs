@@ -174,6 +174,14 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Bedrock only: whether it has credentials at all, readable or not.
+    pub fn has_own_credentials(&self) -> bool {
+        let stored = |name: &str| self.document.as_ref().and_then(|document| document.get(name));
+        ["awsCredentials", "bearerToken"]
+            .into_iter()
+            .any(|name| !matches!(stored(name), None | Some(Value::Null | Value::Bool(false))))
+    }
+
     /// An account known by its record alone: nothing beside it in Redis was read.
     pub fn of_record(kind: Kind, id: &str, fields: Fields) -> Self {
         Self {

@@ -50,6 +50,8 @@ pub struct AwsSurroundings {
     pub sts_url: Option<String>,
     /// Asked for roles where a profile names no region: `AWS_REGION`.
     pub region: String,
+    /// Whether any of these was set up, other than the machine, which is not known before it is asked.
+    pub named: bool,
 }
 
 const CONTAINER_AGENT: &str = "http://169.254.170.2";
@@ -82,7 +84,8 @@ impl AwsSurroundings {
         let metadata = reader.optional("AWS_EC2_METADATA_SERVICE_ENDPOINT");
         let metadata = metadata.or_else(|| shared.text("ec2_metadata_service_endpoint"));
         let everywhere = reader.optional("AWS_ENDPOINT_URL");
-        Self {
+        let mut read = Self {
+            named: profile.is_some() || shared.exists(),
             access_key_id: reader.optional("AWS_ACCESS_KEY_ID"),
             secret_access_key: secret("AWS_SECRET_ACCESS_KEY"),
             session_token: secret("AWS_SESSION_TOKEN"),
@@ -107,7 +110,12 @@ impl AwsSurroundings {
             region: region.to_owned(),
             profile,
             files,
-        }
+        };
+        read.named |= read.bearer_token.is_some()
+            || read.access_key_id.is_some() && read.secret_access_key.is_some()
+            || read.token_file.is_some() && read.role_arn.is_some()
+            || read.container_url.is_some();
+        read
     }
 }
 
@@ -121,6 +129,10 @@ impl Shared {
     pub(super) fn of(files: &SharedFiles, profile: Option<&str>) -> Self {
         let profile = profile.unwrap_or(DEFAULT_PROFILE).to_owned();
         Self { profiles: files.read(), profile }
+    }
+
+    fn exists(&self) -> bool {
+        self.profiles.for_credentials(&self.profile).is_some()
     }
 
     pub(super) fn text(&self, name: &str) -> Option<String> {

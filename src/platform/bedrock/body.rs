@@ -169,6 +169,15 @@ fn less_one(limit: Option<Value<'_>>, default: i64) -> String {
         Kind::String => {
             limit.as_str().and_then(|text| text.trim().parse().ok()).unwrap_or(f64::NAN)
         }
+        // A list of one is that one.
+        Kind::Array => {
+            let mut own = limit.elements();
+            return match (own.next(), own.next()) {
+                (None, _) => "-1".to_owned(),
+                (Some(one), None) => less_one(Some(one), default),
+                _ => "null".to_owned(),
+            };
+        }
         _ => limit.as_f64().unwrap_or(f64::NAN),
     };
     format_js_number(number - 1.0)

@@ -83,6 +83,8 @@ pub struct Account {
     pub default_model: Option<String>,
     /// Its own credentials.
     pub credentials: Option<Credentials>,
+    /// What in its record fails every request.
+    pub odd: Option<BuildError>,
 }
 
 /// Why a request could not be made. The texts are what the legacy service says.
@@ -99,6 +101,15 @@ pub enum BuildError {
     /// The credentials are incomplete.
     #[error("Resolved credential object is not valid")]
     Credentials,
+    /// The model is empty once it is the vendor's.
+    #[error("Empty value provided for input HTTP label: modelId.")]
+    NoModel,
+    /// The account's region is no text.
+    #[error("region is not a function")]
+    Region,
+    /// The account's session token is no text.
+    #[error("headers[headerName].trim is not a function")]
+    SessionToken,
     /// The region makes no host.
     #[error("Invalid URL")]
     Url,
@@ -146,6 +157,9 @@ pub fn plan(
     account: &Account,
     settings: &Settings,
 ) -> Result<Plan, BuildError> {
+    if let Some(odd) = account.odd {
+        return Err(odd);
+    }
     let model = model(request.root().get_truthy("model"), account, settings)?;
     let region = if !account.region.is_empty() {
         &account.region
@@ -155,6 +169,9 @@ pub fn plan(
         &settings.region
     };
     let credentials = credentials(account, settings)?;
+    if model.is_empty() {
+        return Err(BuildError::NoModel);
+    }
     let operation = if stream { "invoke-with-response-stream" } else { "invoke" };
     let url = endpoint::url(&settings.endpoints, region, &model, operation)?;
     let name = url.host_str().unwrap_or_default();

@@ -26,7 +26,7 @@ fn key() -> AccessKey {
 
 fn account(region: &str) -> Account {
     let credentials = Some(Credentials::AccessKey(key()));
-    Account { region: region.into(), default_model: None, credentials }
+    Account { region: region.into(), default_model: None, credentials, odd: None }
 }
 
 fn body(text: &str) -> RequestBody {

@@ -146,6 +146,9 @@ impl Relay {
             Reset if error.message == "socket hang up" => Fault::local(NO_ANSWER),
             Reset => Fault::transient(NO_ANSWER),
             Tls => Fault::local(canceled(&error.message)),
+            Invalid if error.code == Some("ERR_INVALID_CHAR") => {
+                Fault::local("Stream closed with error code NGHTTP2_PROTOCOL_ERROR")
+            }
             Invalid => Fault::local("Invalid URL"),
             _ => Fault::local(error.message),
         }

@@ -172,7 +172,7 @@ fn console_ready(entry: &Entry) -> bool {
 }
 
 fn bedrock(ledger: &mut Ledger<'_>, entry: &Entry) -> Option<Exclusion> {
-    if !entry.credentials {
+    if !ledger.has_credentials(entry) {
         return Some(Exclusion::Unreadable);
     }
     if !entry.active() {

@@ -105,7 +105,7 @@ fn provider(
 }
 
 fn bedrock(ledger: &mut Ledger<'_>, entry: &Arc<Entry>) -> Option<Exclusion> {
-    if !entry.credentials {
+    if !ledger.has_credentials(entry) {
         return Some(Exclusion::Unreadable);
     }
     if !truthy_active(entry) {

@@ -138,6 +138,11 @@ impl Ledger<'_> {
         }
     }
 
+    /// Whether a Bedrock account has credentials to send with, its own or the surroundings'.
+    pub(super) fn has_credentials(&self, entry: &Entry) -> bool {
+        entry.credentials || self.seen.rules.surroundings && !entry.has_own_credentials()
+    }
+
     /// Whether all slots of a console account are taken. Its leases are counted, not taken.
     pub(super) fn slots_full(&self, entry: &Entry) -> bool {
         let max = entry.max_concurrent();

@@ -84,6 +84,7 @@ fn choose(accounts: Vec<Entry>) -> Decision<SelectError> {
         dedicated_fallback: false,
         console_block_minutes: 0,
         sticky: StickyTtl::new(1.0, 0),
+        surroundings: false,
     };
     let request = SelectRequest {
         bindings: KeyBindings::default(),

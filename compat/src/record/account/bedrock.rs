@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::{
     crypto::{BedrockError, Vault},
+    js,
     record::Json,
 };
 
@@ -28,6 +29,8 @@ pub enum BedrockCredentials {
         /// Session token of temporary credentials.
         session_token: Option<String>,
     },
+    /// An access key whose session token is no text; it cannot sign.
+    OddToken,
     /// Bedrock API key.
     Bearer(String),
 }
@@ -129,13 +132,14 @@ impl Bedrock {
         };
         let open =
             |stored: Option<&Value>| stored.map(|stored| vault.open_bedrock(stored)).transpose();
-        if named.is_some() {
-            return Ok(open(named)?.map(|plain| read(&Json::from(plain))));
-        }
-        let (keys, token) = (open(keys)?, open(token)?);
-        let token = token.map(|plain| read(&Json::from(plain)));
+        let (keys, token) = match (named, self.credential_type()) {
+            (Some(named), "access_key") => (Some(named), None),
+            (Some(named), _) => (None, Some(named)),
+            (None, _) => (keys, token),
+        };
+        let keys = open(keys)?.map(|plain| access_key(&plain));
+        let token = open(token)?.map(|plain| bearer(&plain));
         let empty = matches!(&token, Some(BedrockCredentials::Bearer(text)) if text.is_empty());
-        let keys = keys.map(|plain| read(&Json::from(plain)));
         Ok(if empty { keys.or(token) } else { token.or(keys) })
     }
 
@@ -146,14 +150,18 @@ impl Bedrock {
     }
 }
 
-fn read(plain: &Json) -> BedrockCredentials {
-    let text = |name| plain.text(name).to_owned();
-    match plain.get("token") {
-        Some(_) => BedrockCredentials::Bearer(text("token")),
-        None => BedrockCredentials::AccessKey {
+fn access_key(plain: &Value) -> BedrockCredentials {
+    let text = |name| plain.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    match js::or(plain.get("sessionToken")) {
+        Some(token) if !token.is_string() => BedrockCredentials::OddToken,
+        token => BedrockCredentials::AccessKey {
             id: text("accessKeyId"),
             secret: text("secretAccessKey"),
-            session_token: Some(text("sessionToken")).filter(|token| !token.is_empty()),
+            session_token: token.and_then(Value::as_str).map(str::to_owned),
         },
     }
+}
+
+fn bearer(plain: &Value) -> BedrockCredentials {
+    BedrockCredentials::Bearer(js::or(plain.get("token")).map(js::text).unwrap_or_default())
 }
