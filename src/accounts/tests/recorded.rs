@@ -172,6 +172,7 @@ async fn official(case: &Case, room: &Room) -> Option<Value> {
         dedicated_fallback: false,
         console_block_minutes: 0,
         sticky: StickyTtl::new(1.0, 0),
+        surroundings: false,
     };
     let scheduler = Scheduler::new(
         room.store.clone(),

@@ -42,6 +42,7 @@ fn chosen(
         dedicated_fallback: false,
         console_block_minutes: 0,
         sticky: StickyTtl { full_s: 60, renew_below_s: 3600 },
+        surroundings: false,
     };
     let decision = Ask { session }
         .decide(&Seen {
