@@ -3,7 +3,7 @@
 //! Read once at start, through a [`Source`]; one file per concern. Only `app` and `cli` see
 //! [`Config`] whole, a service is handed its part. Nothing here opens a connection.
 //! Names, defaults and quirks: contract/auth-limits-usage.md §9; the table for operators is
-//! [`table::SETTINGS`], from which docs/configuration.md is made.
+//! [`table::settings`], from which docs/configuration.md is made.
 
 mod aws;
 mod bedrock;

@@ -10,6 +10,9 @@ use super::{
     settings::SettingsReport,
 };
 
+/// Area of our own keys.
+const OWN: &str = "crs";
+
 /// The whole report as text.
 pub(super) fn render(report: &DoctorReport, place: &str) -> String {
     let mut page = String::new();
@@ -19,8 +22,10 @@ pub(super) fn render(report: &DoctorReport, place: &str) -> String {
         "Redis {} at {place}: {} keys in {seconds:.1} s",
         report.redis_version, report.keys
     );
-    let areas = report.areas.iter().map(|(area, count)| format!("{area} {count}"));
-    let own = [("crs", report.own_keys), ("unknown", report.unknown_keys)];
+    // Those that the catalogue knows of our own are among `own_keys`.
+    let areas = report.areas.iter().filter(|(area, _)| **area != OWN);
+    let areas = areas.map(|(area, count)| format!("{area} {count}"));
+    let own = [(OWN, report.own_keys), ("unknown", report.unknown_keys)];
     let own = own.into_iter().filter(|(_, count)| *count > 0);
     let areas: Vec<_> = areas.chain(own.map(|(name, count)| format!("{name} {count}"))).collect();
     wrapped(&mut page, "keys", &areas);

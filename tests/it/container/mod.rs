@@ -14,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crs::config::table::SETTINGS;
+use crs::config::table;
 
 /// A path of the checkout.
 pub fn checkout(path: &str) -> PathBuf {
@@ -28,7 +28,7 @@ pub fn text_of(path: &str) -> String {
 
 /// Variables that `crs` reads.
 pub fn settings() -> BTreeSet<&'static str> {
-    SETTINGS.iter().map(|setting| setting.name).collect()
+    table::settings().map(|setting| setting.name).collect()
 }
 
 /// An image with a version that does not move under one's feet.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::rule::{FIXED, ROWS, Row, same};
 use crate::config::{
     Source,
-    table::{SETTINGS, Standing},
+    table::{Standing, settings},
 };
 
 /// A setting in which `config/config.js` and crs differ.
@@ -191,7 +191,7 @@ fn fixed(path: &str, node: &Value) -> Option<Difference> {
 }
 
 fn standing(name: &str) -> Option<Standing> {
-    SETTINGS.iter().find(|setting| setting.name == name).map(|setting| setting.standing)
+    settings().find(|setting| setting.name == name).map(|setting| setting.standing)
 }
 
 fn shown(path: &str, value: &Value) -> String {
