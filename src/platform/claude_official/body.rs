@@ -199,7 +199,7 @@ pub(super) fn member_is_truthy(block: &Tree<'_>, name: &str) -> bool {
 }
 
 /// Rules 5, 10 and 11: who the request says it comes from.
-fn rewrite_user_id(tree: &mut Tree<'_>, metadata: Option<Value<'_>>, call: &Call<'_>) {
+fn rewrite_user_id<'d>(tree: &mut Tree<'d>, metadata: Option<Value<'d>>, call: &Call<'_>) {
     let given = metadata.and_then(|metadata| metadata.get_str("user_id"));
     let usable = given.as_deref().filter(|id| !id.is_empty());
     let current = match usable {
@@ -226,8 +226,11 @@ fn rewrite_user_id(tree: &mut Tree<'_>, metadata: Option<Value<'_>>, call: &Call
         }
         None => current,
     };
-    // A list has no members in JSON, whatever is set on it.
-    if usable == Some(next.as_str()) || metadata.is_some_and(|metadata| metadata.is_array()) {
+    if usable == Some(next.as_str()) {
+        return;
+    }
+    if let Some(list) = metadata.filter(|metadata| metadata.is_array()) {
+        set_on_list(tree, list, &next, call);
         return;
     }
     if metadata.is_some_and(|metadata| metadata.is_object()) {
@@ -237,6 +240,20 @@ fn rewrite_user_id(tree: &mut Tree<'_>, metadata: Option<Value<'_>>, call: &Call
     } else {
         tree.set("metadata", Tree::object([("user_id", Tree::string(&next))]));
     }
+}
+
+/// A user id set on a list (legacy quirk): it is lost where the body is written down before it is sent,
+/// and in streams the list becomes an object.
+fn set_on_list<'d>(tree: &mut Tree<'d>, list: Value<'d>, id: &str, call: &Call<'_>) {
+    if call.body.root().get("stream").is_none_or(|stream| stream.kind() != Kind::True) {
+        return;
+    }
+    let mut object = Tree::object([]);
+    for (index, element) in list.elements().enumerate() {
+        object.set(&index.to_string(), Tree::Raw(element));
+    }
+    object.set("user_id", Tree::string(id));
+    tree.set("metadata", object);
 }
 
 /// Rule 12: tool names of clients other than Claude Code.
