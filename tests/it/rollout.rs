@@ -99,6 +99,36 @@ async fn every_owned_route_is_served() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_canary_of_one_platform_takes_the_chat_requests_for_its_models() {
+    let place = Place::seeded(json!({ "accounts": { "o": { "type": "openai" } } })).await;
+    let home = beside_node(&place, "a").await;
+    let service = home.start().await;
+    let canary = ["rollout", "set", "canary", "--platforms", "openai", "--force", "--reason", "x"];
+    let said = crs(&home.folder, &canary).await;
+    assert_eq!(said.code, 0, "{}", said.text);
+    reaches(&home.folder, "canary").await;
+    let own = async |model: &str, padding: usize, more: Value| {
+        let text = "x".repeat(padding);
+        // As OpenAI's own client writes it: the model stands behind the messages.
+        let body = format!(
+            r#"{{"messages":[{{"role":"user","content":"{text}"}}],"model":"{model}","stream":false}}"#
+        );
+        let path = "/openai/v1/chat/completions";
+        let mut request = json!({ "as": "openai", "path": path, "raw": body });
+        request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let answer = service.send(&place, request).await;
+        assert_eq!(answer.status, 200);
+        String::from_utf8_lossy(&answer.body).contains("Hello from the stand-in.")
+    };
+    assert!(own("gpt-5", 1, json!({})).await);
+    assert!(own("gpt-5", 300_000, json!({})).await, "the whole body is looked through");
+    assert!(own("gpt-5", 20_000, json!({ "chunked": 1000 })).await);
+    assert!(!own("claude-sonnet-4-20250514", 1, json!({})).await);
+    assert!(!own("gpt-5", 1, json!({ "encoding": "gzip" })).await, "nobody can see it");
+    assert!(own("gpt-5", 1, json!({})).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_command_line_moves_all_instances() {
     let place = Place::usual().await;
     let homes = [beside_node(&place, "a").await, beside_node(&place, "b").await];
