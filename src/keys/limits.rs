@@ -260,7 +260,7 @@ fn window_limits(key: &ApiKeySnapshot) -> Option<WindowLimits> {
     let limits = WindowLimits {
         window_ms: record.rate_limit_window.saturating_mul(60_000),
         requests: record.rate_limit_requests.max(0),
-        tokens: record.token_limit.max(0),
+        tokens: record.token_limit.unwrap_or(0).max(0),
         cost: record.rate_limit_cost.max(0.0),
     };
     let any = limits.requests > 0 || limits.tokens > 0 || limits.cost > 0.0;

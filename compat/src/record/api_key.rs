@@ -2,8 +2,8 @@
 
 use super::{
     field::{
-        Amount, Date, Flag, Granted, Late, List, ObjectText, Text, Texts, TrueWhenUnset, Unset,
-        Whole, WholeOrZero,
+        Amount, Date, Flag, Granted, Late, List, MaybeWhole, ObjectText, Text, Texts,
+        TrueWhenUnset, Unset, Whole, WholeOrZero,
     },
     layout::record,
 };
@@ -20,8 +20,8 @@ record! {
         icon: Text => "icon",
         /// Lookup hash of the key; the plain key is stored nowhere.
         hash: Text => "apiKey",
-        /// Tokens per rate window; old, replaced by cost.
-        token_limit: Whole<0> => "tokenLimit",
+        /// Tokens per rate window; old, replaced by cost. Unset does not limit, but shows as no number.
+        token_limit: MaybeWhole => "tokenLimit",
         /// Requests at once.
         concurrency_limit: Whole<0> => "concurrencyLimit",
         /// Length of the rate window in minutes.
@@ -121,7 +121,7 @@ record! {
 }
 
 /// `None` when missing or empty, which is not the same as 0 here.
-type ActivationDays = super::field::MaybeWhole;
+type ActivationDays = MaybeWhole;
 
 /// What an account field of a key points to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

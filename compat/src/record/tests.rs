@@ -54,7 +54,7 @@ fn a_bare_key_record_reads_as_the_legacy_defaults() {
     assert!(key.permissions.allows("droid"));
     assert!(key.enable_codex_adaptation);
     assert!(!key.enable_payload_rules);
-    assert_eq!((key.token_limit, key.concurrency_limit, key.weekly_reset_day), (0, 0, 1));
+    assert_eq!((key.token_limit, key.concurrency_limit, key.weekly_reset_day), (None, 0, 1));
     assert_eq!(key.activation_period_ms(), 30 * 86_400_000);
     assert!(!key.awaits_activation());
 }

@@ -46,7 +46,7 @@ pub async fn openai_key_info(facts: &dyn Facts, key: &ApiKeySnapshot) -> Respons
         "permissions": record.permissions.services(),
         "token_limit": limit,
         "tokens_used": used,
-        "tokens_remaining": (limit > 0).then(|| (limit - used).max(0)),
+        "tokens_remaining": limit.filter(|limit| *limit > 0).map(|limit| (limit - used).max(0)),
         "rate_limit": { "window": record.rate_limit_window, "requests": record.rate_limit_requests },
         "usage": {
             "total": period("total"),
