@@ -53,7 +53,7 @@ use crate::{
     logs::LogStats,
     notify::{Delivery, Notifier},
     relay::Relay,
-    tasks::{Duty, price_update},
+    tasks::{Duty, price_update, supervised},
     upstream::{HttpSender, Sender},
 };
 
@@ -224,13 +224,19 @@ impl Background {
             let sweep = every(POOL_SWEEP, || async { sender.close_expired() });
             let jobs = jobs::jobs(&app);
             let prices: Arc<dyn Sender> = Arc::clone(&sender) as _;
-            let prices = price_update::keep_updated(&app.billing, &prices, &app.config.prices);
+            let mirror = &app.config.prices;
+            let updates = supervised("price updates", || {
+                price_update::keep_updated(&app.billing, &prices, mirror)
+            });
+            let freshness = supervised("price file", || app.billing.keep_fresh());
+            let instructions =
+                supervised("Codex instructions", || app.relay.instructions.keep_fresh(&*app.bulk));
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = prices => {}
+                () = updates => {}
                 () = jobs.serve(duty) => {}
-                () = app.billing.keep_fresh() => {}
-                () = app.relay.instructions.keep_fresh(&*app.bulk) => {}
+                () = freshness => {}
+                () = instructions => {}
                 () = sweep => {}
             }
         });

@@ -18,6 +18,7 @@ pub mod price_update;
 mod recovery;
 mod service;
 mod sessions;
+mod supervise;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -37,6 +38,7 @@ use jiff::tz::TimeZone;
 pub use account_tests::AccountTester;
 pub use flight::{Flight, Last, Trigger, last_runs};
 pub use service::Duty;
+pub use supervise::supervised;
 pub use table::{Beside, JOBS, Job, find};
 pub use weekly_costs::Weeks;
 

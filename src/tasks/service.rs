@@ -11,6 +11,7 @@ use tokio::{
 use super::{
     Beside, JOBS, Job, Jobs,
     flight::{Flight, Trigger},
+    supervise::guarded,
 };
 
 /// How often it is looked whether jobs have become ours, e.g. because the phase of the rollout changed.
@@ -77,7 +78,9 @@ impl Jobs {
 
     /// Whether the job needs no other attempt before it is due again.
     async fn attempt(&self, job: &Job) -> bool {
-        match self.fly(job, Trigger::Due).await {
+        // What panicked would do so again at once; it is left until it is due again.
+        let Some(flown) = guarded(job.name, self.fly(job, Trigger::Due)).await else { return true };
+        match flown {
             Ok(Flight::Ran(_) | Flight::Lately | Flight::Busy) => true,
             Err(error) => {
                 tracing::warn!(%error, job = job.name, "a background job has to wait");
