@@ -109,6 +109,8 @@ async fn play(
         observation["unused_replies"] = json!(unused);
     }
     if !world.alive() {
+        // Why is seen nowhere else, for the next scenario gets a new service.
+        eprintln!("note: the service ended during {}:\n{}", source.name, world.log_tail());
         observation["service"] = json!("ended");
     }
     let mut shown = Map::new();
