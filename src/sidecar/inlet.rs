@@ -1,10 +1,10 @@
 //! A client's connection that both the forwarder and hyper read from, in turn.
 //!
 //! It looks at each request's head before anyone else does and has it routed. A few requests are routed by
-//! what their bodies begin with; such a beginning waits in the buffer until that is known, within bounds.
-//! It is neither taken out nor changed, so that whoever serves the request then finds all of it. hyper is handed the bytes
-//! of requests for the own front and nothing beyond; before a request for Node it sees the connection
-//! end, and whoever drives it takes over.
+//! what their bodies begin with; such a beginning waits in the buffer until that is known, within bounds,
+//! and is neither taken out nor changed, so that whoever serves the request then finds all of it. hyper is
+//! handed the bytes of requests for the own front and nothing beyond; before a request for Node it sees the
+//! connection end, and whoever drives it takes over.
 
 use std::{
     io,

@@ -4,7 +4,9 @@
 //!
 //! ```text
 //! cargo bench --bench relay -- [--json] [--quick] [--only crs,direct] [--write docs/benchmarks.md]
+//! cargo bench --bench relay -- --only crs --against old=/path/to/crs --rounds 5
 //! ```
+//! The second compares two builds of `crs`, each on a Redis of its own.
 //! Upstream and load generator are parts of this process; Redis, nginx and the services are its
 //! children. `docs/benchmarks.md` says how to bring a Node service in (`LEGACY_URL`, `LEGACY_DIR`).
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
