@@ -10,6 +10,7 @@
 mod harness;
 
 mod azure;
+mod bedrock;
 mod chat;
 mod container;
 mod crash;
