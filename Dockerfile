@@ -8,6 +8,7 @@ WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY src src
 COPY compat compat
+COPY js js
 COPY shadow shadow
 # Downloads and objects stay in the builder's cache and out of every layer.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \

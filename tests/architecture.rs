@@ -295,7 +295,7 @@ fn a_platform_never_names_another() {
 #[test]
 fn crates_with_an_owner_are_named_by_it_alone() {
     let mut findings = Vec::new();
-    for source in sources(&["src", "compat/src", "shadow/src"]) {
+    for source in sources(&["src", "compat/src", "js/src", "shadow/src"]) {
         if source.is_test() {
             continue;
         }
@@ -361,7 +361,7 @@ fn only_the_assembly_sees_the_settings_whole() {
 #[test]
 fn files_are_short_and_say_what_they_are() {
     let mut findings = Vec::new();
-    for source in sources(&["src", "compat/src", "shadow/src", "tests"]) {
+    for source in sources(&["src", "compat/src", "js/src", "shadow/src", "tests"]) {
         let lines = source.text.lines().count();
         let most = if source.path == "src/main.rs" { 79 } else { 500 };
         if lines > most {
@@ -377,7 +377,7 @@ fn files_are_short_and_say_what_they_are() {
 #[test]
 fn names_come_from_the_domain() {
     let vague = ["util", "utils", "helper", "helpers", "manager", "managers", "common", "misc"];
-    let findings = sources(&["src", "compat/src", "shadow/src", "tests"])
+    let findings = sources(&["src", "compat/src", "js/src", "shadow/src", "tests"])
         .iter()
         .filter(|source| {
             source.path.trim_end_matches(".rs").split('/').any(|part| vague.contains(&part))
@@ -416,7 +416,7 @@ fn background_work_is_supervised() {
 #[test]
 fn nothing_is_static_but_the_allocator() {
     let mut findings = Vec::new();
-    for source in sources(&["src", "compat/src", "shadow/src"]) {
+    for source in sources(&["src", "compat/src", "js/src", "shadow/src"]) {
         if source.is_test() {
             continue;
         }

@@ -72,7 +72,7 @@ pub fn length(text: &str) -> usize {
 
 /// `text.trim()`.
 pub fn trim(text: &str) -> String {
-    text.trim_matches(|c: char| c == '\u{feff}' || c.is_whitespace() && c != '\u{85}').to_owned()
+    js::trim(text).to_owned()
 }
 
 /// `JSON.stringify` of a value that came out of `JSON.parse`: numbers in JavaScript's spelling, members

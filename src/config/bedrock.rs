@@ -3,7 +3,7 @@
 
 use super::{
     aws::{AwsSurroundings, Shared},
-    reader::{Reader, parse_int},
+    reader::Reader,
 };
 
 /// What applies to Bedrock accounts that leave it open.
@@ -39,7 +39,7 @@ impl BedrockConfig {
         let surroundings = AwsSurroundings::read(reader, &region);
         let shared = Shared::of(&surroundings.files, surroundings.profile.as_deref());
         // What makes no sense in the environment leaves it to the profile, and there to the default.
-        let count = |text: Option<String>| text.as_deref().and_then(parse_int);
+        let count = |text: Option<String>| text.as_deref().and_then(js::parse_int);
         let switch = |text: Option<String>| match text.as_deref() {
             Some("true") => Some(true),
             Some("false") => Some(false),

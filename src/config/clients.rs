@@ -1,6 +1,6 @@
 //! Settings of the client validators.
 
-use super::reader::{Reader, parse_int, to_number};
+use super::reader::Reader;
 
 /// How strictly a request must look like Claude Code.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,11 +17,11 @@ impl ClientsConfig {
         Self {
             system_prompt_threshold: reader
                 .raw("SYSTEM_PROMPT_THRESHOLD")
-                .and_then(|text| to_number(&text))
+                .and_then(|text| js::parse_number(&text))
                 .unwrap_or(0.5),
             min_system_prompt_matches: reader
                 .raw("CLAUDE_CODE_MIN_SYSTEM_PROMPT_MATCHES")
-                .and_then(|text| parse_int(&text))
+                .and_then(|text| js::parse_int(&text))
                 .and_then(|value| u32::try_from(value).ok())
                 .unwrap_or(0),
         }

@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use super::{
-    ConfigError,
-    reader::{Reader, parse_int_decimal},
-};
+use super::{ConfigError, reader::Reader};
 
 /// Limits that apply before or beside an API key's own.
 #[derive(Clone, Debug)]
@@ -32,7 +29,7 @@ impl LimitsConfig {
         let minutes = reader.count("CONCURRENCY_MAX_LIFETIME_MINUTES", 10, 525_600)?;
         let window = reader.count("METRICS_WINDOW", 5, 525_600)?;
         Ok(Self {
-            request_max_mib: parse_int_decimal(&reader.text("REQUEST_MAX_SIZE_MB", "100")),
+            request_max_mib: js::parse_int_decimal(&reader.text("REQUEST_MAX_SIZE_MB", "100")),
             concurrency_max_lifetime: Duration::from_secs(u64::from(minutes) * 60),
             clear_queues_on_start: reader.is_not_false("CLEAR_CONCURRENCY_QUEUES_ON_STARTUP"),
             metrics_window_minutes: u64::from(window),

@@ -50,7 +50,7 @@ pub use notify::NotifyConfig;
 pub use openai::OpenAiConfig;
 pub use prices::PricesConfig;
 pub use proxy::ProxySettings;
-pub use reader::{Reader, parse_float, parse_int, parse_int_decimal, to_number};
+pub use reader::Reader;
 pub use security::SecurityConfig;
 pub use server::{LEGACY_VERSION, ServerConfig};
 pub use service::{ServiceConfig, codex_instructions};

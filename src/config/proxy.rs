@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use super::{
-    ConfigError,
-    reader::{Reader, parse_int},
-};
+use super::{ConfigError, reader::Reader};
 
 /// Pools and timeouts of outbound connections.
 #[derive(Clone, Debug)]
@@ -32,7 +29,7 @@ pub struct ProxySettings {
 
 impl ProxySettings {
     pub(super) fn read(reader: &Reader<'_>) -> Result<Self, ConfigError> {
-        let number = |name| reader.raw(name).and_then(|text| parse_int(&text));
+        let number = |name| reader.raw(name).and_then(|text| js::parse_int(&text));
         Ok(Self {
             timeout: reader.millis("DEFAULT_PROXY_TIMEOUT", 600_000)?,
             keep_alive: reader.is_true("PROXY_KEEP_ALIVE"),

@@ -50,7 +50,7 @@ impl<'a> Reader<'a> {
 
     /// Leading digits; missing, unreadable and **0** give `default`.
     pub fn int_or(&self, name: &'static str, default: i64) -> i64 {
-        match self.raw(name).as_deref().and_then(parse_int) {
+        match self.raw(name).as_deref().and_then(js::parse_int) {
             None | Some(0) => default,
             Some(value) => value,
         }
@@ -89,7 +89,7 @@ impl<'a> Reader<'a> {
 
     /// Leading decimal number; missing, unreadable and 0 give `default`.
     pub fn float_or(&self, name: &'static str, default: f64) -> f64 {
-        match self.raw(name).as_deref().and_then(parse_float) {
+        match self.raw(name).as_deref().and_then(js::parse_float) {
             None | Some(0.0) => default,
             Some(value) => value,
         }
@@ -115,112 +115,9 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// JavaScript `parseInt(text)`: leading white space, a sign, `0x` for hexadecimal, then as many
-/// digits as there are; `None` for no digits. Values beyond `i64` saturate.
-pub fn parse_int(text: &str) -> Option<i64> {
-    let (negative, rest) = sign(text);
-    let (digits, radix) = match rest.strip_prefix("0x").or_else(|| rest.strip_prefix("0X")) {
-        Some(hex) => (hex, 16),
-        None => (rest, 10),
-    };
-    digits_value(digits, radix, negative)
-}
-
-/// JavaScript `parseInt(text, 10)`: as [`parse_int`] without the hexadecimal form.
-pub fn parse_int_decimal(text: &str) -> Option<i64> {
-    let (negative, rest) = sign(text);
-    digits_value(rest, 10, negative)
-}
-
-/// JavaScript `parseFloat(text)`: the longest leading decimal number; `None` for none.
-pub fn parse_float(text: &str) -> Option<f64> {
-    let text = text.trim_start_matches(is_js_space);
-    let body = text.strip_prefix(['+', '-']).unwrap_or(text);
-    if body.starts_with("Infinity") {
-        return Some(if text.starts_with('-') { f64::NEG_INFINITY } else { f64::INFINITY });
-    }
-    // Only shapes such as "1", "1.", ".5", "1e3" are numbers; Rust would also take "inf" and "nan".
-    let end = text
-        .find(|c: char| !matches!(c, '0'..='9' | '.' | 'e' | 'E' | '+' | '-'))
-        .unwrap_or(text.len());
-    (1..=end).rev().filter_map(|len| text.get(..len)).find_map(|head| head.parse().ok())
-}
-
-/// JavaScript `Number(text)` for plain decimal text: the whole text must be a number and empty text
-/// is 0.
-pub fn to_number(text: &str) -> Option<f64> {
-    let text = text.trim_matches(is_js_space);
-    if text.is_empty() {
-        return Some(0.0);
-    }
-    text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '.' | '+' | '-'))
-        .then(|| text.parse().ok())
-        .flatten()
-        .filter(|value: &f64| value.is_finite())
-}
-
-fn sign(text: &str) -> (bool, &str) {
-    let text = text.trim_start_matches(is_js_space);
-    match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text.strip_prefix('+').unwrap_or(text)),
-    }
-}
-
-fn digits_value(digits: &str, radix: u32, negative: bool) -> Option<i64> {
-    let mut value: Option<i64> = None;
-    for digit in digits.chars().map_while(|c| c.to_digit(radix)) {
-        let so_far = value.unwrap_or(0).saturating_mul(i64::from(radix));
-        value = Some(so_far.saturating_add(i64::from(digit)));
-    }
-    value.map(|v| if negative { -v } else { v })
-}
-
-fn is_js_space(c: char) -> bool {
-    c == '\u{feff}' || (c.is_whitespace() && c != '\u{85}')
-}
-
 #[cfg(test)]
 mod tests {
-    use rstest::rstest;
-
     use super::*;
-
-    #[rstest]
-    #[case("10", Some(10))]
-    #[case(" 10m", Some(10))]
-    #[case("-5", Some(-5))]
-    #[case("1e3", Some(1))]
-    #[case("0x10", Some(16))]
-    #[case("08", Some(8))]
-    #[case("5.9", Some(5))]
-    #[case("", None)]
-    #[case("ten", None)]
-    #[case("99999999999999999999", Some(i64::MAX))]
-    fn parse_int_is_javascripts(#[case] text: &str, #[case] expected: Option<i64>) {
-        assert_eq!(parse_int(text), expected);
-    }
-
-    #[rstest]
-    #[case("1.5h", Some(1.5))]
-    #[case(".5", Some(0.5))]
-    #[case("1e3x", Some(1000.0))]
-    #[case("1e", Some(1.0))]
-    #[case("inf", None)]
-    #[case("nan", None)]
-    #[case("-0.25", Some(-0.25))]
-    fn parse_float_is_javascripts(#[case] text: &str, #[case] expected: Option<f64>) {
-        assert_eq!(parse_float(text), expected);
-    }
-
-    #[rstest]
-    #[case("", Some(0.0))]
-    #[case(" 0.7 ", Some(0.7))]
-    #[case("0.7x", None)]
-    #[case("nan", None)]
-    fn to_number_wants_the_whole_text(#[case] text: &str, #[case] expected: Option<f64>) {
-        assert_eq!(to_number(text), expected);
-    }
 
     #[test]
     fn zero_means_the_default() {

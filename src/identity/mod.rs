@@ -140,10 +140,9 @@ fn token(headers: &HeaderList) -> Option<&str> {
 }
 
 fn without_bearer(text: &str) -> &str {
-    let is_space = |c: char| c == '\u{feff}' || (c.is_whitespace() && c != '\u{85}');
     let rest = text.get(6..).filter(|_| text[..6].eq_ignore_ascii_case("bearer"));
-    match rest.filter(|rest| rest.starts_with(is_space)) {
-        Some(rest) => rest.trim_start_matches(is_space),
+    match rest.filter(|rest| rest.starts_with(js::is_space)) {
+        Some(rest) => js::trim_start(rest),
         None => text,
     }
 }

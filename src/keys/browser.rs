@@ -1,7 +1,7 @@
 //! Requests of browsers and browser extensions, made to look like the command-line client
 //! (contract/auth-limits-usage.md §1.3).
 
-use super::credential::{strip_bearer, trim};
+use super::credential::strip_bearer;
 use crate::domain::HeaderList;
 
 const USER_AGENT: &str = "claude-cli/1.0.110 (external, cli, browser-fallback)";
@@ -39,8 +39,8 @@ fn header<'a>(headers: &'a HeaderList, name: &str) -> &'a str {
 }
 
 fn key_in<'a>(headers: &'a HeaderList, name: &str) -> &'a str {
-    let text = trim(header(headers, name));
-    strip_bearer(text).map_or(text, trim)
+    let text = js::trim(header(headers, name));
+    strip_bearer(text).map_or(text, js::trim)
 }
 
 fn set_if_missing(headers: &mut HeaderList, name: &str, value: &str) {

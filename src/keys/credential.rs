@@ -10,8 +10,8 @@ const HEADERS: [&str; 4] = ["x-api-key", "x-goog-api-key", "authorization", "api
 /// later steps read it there.
 pub fn present(headers: &HeaderList, query_key: Option<&str>) -> Option<String> {
     HEADERS.iter().filter_map(|name| headers.get(name)).chain(query_key).find_map(|text| {
-        let text = trim(text);
-        let key = strip_bearer(text).map_or(text, trim);
+        let text = js::trim(text);
+        let key = strip_bearer(text).map_or(text, js::trim);
         (!key.is_empty()).then(|| key.to_owned())
     })
 }
@@ -21,16 +21,7 @@ pub fn present(headers: &HeaderList, query_key: Option<&str>) -> Option<String> 
 pub(super) fn strip_bearer(text: &str) -> Option<&str> {
     let rest =
         text.get(..6).filter(|word| word.eq_ignore_ascii_case("bearer")).map(|_| &text[6..])?;
-    rest.starts_with(is_space).then(|| rest.trim_start_matches(is_space))
-}
-
-/// `String.prototype.trim`, whose white space has U+FEFF and lacks U+0085.
-pub(super) fn trim(text: &str) -> &str {
-    text.trim_matches(is_space)
-}
-
-fn is_space(c: char) -> bool {
-    c == '\u{feff}' || (c.is_whitespace() && c != '\u{85}')
+    rest.starts_with(js::is_space).then(|| js::trim_start(rest))
 }
 
 #[cfg(test)]

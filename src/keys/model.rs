@@ -1,12 +1,10 @@
 //! Model names, as far as limits and restrictions read them.
 
-use super::credential::trim;
-
 /// The model without the vendor prefix `ccr,`, trimmed.
 pub(super) fn effective(model: &str) -> &str {
-    let model = trim(model);
+    let model = js::trim(model);
     match model.get(..4) {
-        Some(prefix) if prefix.eq_ignore_ascii_case("ccr,") => trim(&model[4..]),
+        Some(prefix) if prefix.eq_ignore_ascii_case("ccr,") => js::trim(&model[4..]),
         _ => model,
     }
 }

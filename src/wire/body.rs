@@ -122,7 +122,7 @@ impl RequestBody {
     /// `speed`, trimmed and in lower case; what billing calls the requested speed.
     pub fn speed(&self) -> Option<String> {
         let speed = self.root().get_str("speed")?;
-        let speed = super::text::js_trim(&speed).to_lowercase();
+        let speed = js::trim(&speed).to_lowercase();
         (!speed.is_empty()).then_some(speed)
     }
 }

@@ -8,10 +8,7 @@
 use bytes::Bytes;
 use thiserror::Error;
 
-use super::{
-    json::{Doc, JsonError, Kind, Tree, Value, encode, format_js_number, stringify},
-    text::js_trim,
-};
+use super::json::{Doc, JsonError, Kind, Tree, Value, encode, format_js_number, stringify};
 
 /// Largest index of a path.
 const MAX_INDEX: usize = 100_000;
@@ -123,7 +120,7 @@ impl BodyRules {
 impl Written {
     /// `None` without a path.
     fn read(rule: Value<'_>) -> Option<Self> {
-        let text = |name| rule.get_str(name).map(|text| js_trim(&text).to_owned());
+        let text = |name| rule.get_str(name).map(|text| js::trim(&text).to_owned());
         let value = rule.get("value").filter(|value| value.kind() != Kind::Null);
         Some(Self {
             path: text("path").filter(|path| !path.is_empty())?,
@@ -134,7 +131,7 @@ impl Written {
 
     fn check(self, number: usize) -> Result<Rule, RuleError> {
         let wrong = |text: &str| Err(RuleError::Rule(number, text.to_owned()));
-        if self.path.split('.').any(|segment| js_trim(segment).is_empty()) {
+        if self.path.split('.').any(|segment| js::trim(segment).is_empty()) {
             return wrong("Rule path cannot contain empty segments");
         }
         if self.path.split('.').filter_map(index).any(|index| index > MAX_INDEX) {
@@ -144,7 +141,7 @@ impl Written {
             "string" | "number" | "boolean" | "json" if self.value.is_empty() => Some(quoted("")),
             "string" => Some(quoted(&self.value)),
             "number" => js_number(&self.value).map(|number| format_js_number(number).into_bytes()),
-            "boolean" => match js_trim(&self.value).to_lowercase().as_str() {
+            "boolean" => match js::trim(&self.value).to_lowercase().as_str() {
                 truth @ ("true" | "false") => Some(truth.as_bytes().to_vec()),
                 _ => None,
             },
@@ -228,26 +225,7 @@ fn quoted(text: &str) -> Vec<u8> {
 
 /// `Number(text)`; `None` where it is not finite.
 pub(super) fn js_number(text: &str) -> Option<f64> {
-    let text = js_trim(text);
-    if text.is_empty() {
-        return Some(0.0);
-    }
-    let based = |prefixes: [&str; 2], radix| {
-        let digits = prefixes.iter().find_map(|prefix| text.strip_prefix(prefix))?;
-        let fits = !digits.is_empty() && digits.chars().all(|digit| digit.is_digit(radix));
-        let add = |sum: f64, digit: char| {
-            sum * f64::from(radix) + f64::from(digit.to_digit(radix).unwrap_or(0))
-        };
-        Some(if fits { digits.chars().fold(0.0, add) } else { f64::NAN })
-    };
-    let number = based(["0x", "0X"], 16)
-        .or_else(|| based(["0o", "0O"], 8))
-        .or_else(|| based(["0b", "0B"], 2))
-        .or_else(|| {
-            let plain = |byte: u8| byte.is_ascii_digit() || b"+-.eE".contains(&byte);
-            text.bytes().all(plain).then(|| text.parse().ok()).flatten()
-        })?;
-    number.is_finite().then_some(number)
+    js::parse_number(text).filter(|number| number.is_finite())
 }
 
 #[cfg(test)]

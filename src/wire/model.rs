@@ -1,12 +1,10 @@
 //! What a model's name tells (`contract/anthropic.md §2.1`, `src/utils/modelHelper.js`).
 
-use super::text::js_trim;
-
 /// Splits `ccr,` (any case) off a model name: whether it was there, and the trimmed rest.
 pub fn strip_vendor(model: &str) -> (bool, &str) {
-    let trimmed = js_trim(model);
+    let trimmed = js::trim(model);
     match trimmed.split_once(',') {
-        Some((vendor, base)) if vendor.to_lowercase() == "ccr" => (true, js_trim(base)),
+        Some((vendor, base)) if vendor.to_lowercase() == "ccr" => (true, js::trim(base)),
         _ => (false, trimmed),
     }
 }

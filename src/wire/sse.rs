@@ -76,7 +76,7 @@ impl LineSplitter {
     pub fn finish(&mut self) -> Option<Bytes> {
         let rest = self.held.split().freeze();
         let text = String::from_utf8_lossy(&rest);
-        (!super::text::js_trim(&text).is_empty()).then_some(rest)
+        (!js::trim(&text).is_empty()).then_some(rest)
     }
 
     /// Bytes held back at the moment.
@@ -237,7 +237,7 @@ mod tests {
             }
             let tail = text.get(out.len()..).unwrap();
             let blank = String::from_utf8_lossy(tail);
-            prop_assert!(crate::wire::text::js_trim(&blank).is_empty());
+            prop_assert!(js::trim(&blank).is_empty());
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use super::Miss;
 use crate::{
-    config::{Profiles, Section, parse_int},
+    config::{Profiles, Section},
     platform::bedrock::{AccessKey, roles::Role},
 };
 
@@ -121,7 +121,7 @@ fn keys(profile: &Section) -> Option<AccessKey> {
 
 fn role(arn: String, profile: &Section) -> Role {
     let get = |entry: &str| profile.get(entry).cloned();
-    let seconds = get("duration_seconds").as_deref().and_then(parse_int);
+    let seconds = get("duration_seconds").as_deref().and_then(js::parse_int);
     Role {
         arn,
         session: get("role_session_name"),

@@ -189,8 +189,7 @@ fn json_charset(charset: &str) -> Result<Format, BodyRefusal> {
 
 /// White space is JavaScript's here, which is more than JSON's. `complete`: `head` is the whole body.
 fn refuse_blank(head: &str, complete: bool) -> Result<(), BodyRefusal> {
-    let blank = head.chars().all(|c| c == '\u{feff}' || (c.is_whitespace() && c != '\u{85}'));
-    if blank && complete { Err(BodyRefusal::Blank) } else { Ok(()) }
+    if complete && js::trim(head).is_empty() { Err(BodyRefusal::Blank) } else { Ok(()) }
 }
 
 fn strip_bom(data: Bytes) -> Bytes {

@@ -49,7 +49,7 @@ use ending::{Ending, Exchange, Watched};
 pub use kept::{Fault, KeptBody, Unserved};
 
 use crate::{
-    config::{LimitsConfig, ServerConfig, parse_int},
+    config::{LimitsConfig, ServerConfig},
     domain::{HeaderList, RequestId},
     relay::RequestBody,
 };
@@ -219,7 +219,7 @@ impl Front {
         let settings = &self.settings;
         let mut headers = arrival::header_list(asked);
         (settings.browser_rewrite)(&mut headers);
-        let claimed = headers.get("content-length").and_then(parse_int).unwrap_or(0);
+        let claimed = headers.get("content-length").and_then(js::parse_int).unwrap_or(0);
         if let Some(mib) = settings.request_max_mib
             && claimed > mib.saturating_mul(1024 * 1024)
         {

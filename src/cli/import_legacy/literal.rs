@@ -49,7 +49,7 @@ impl<'a> Reader<'a> {
     /// Blanks and comments; `None` inside a comment that never ends.
     fn skip(&mut self) -> Option<()> {
         loop {
-            while self.chars.next_if(|c| c.is_whitespace() || *c == '\u{feff}').is_some() {}
+            while self.chars.next_if(|c| js::is_space(*c)).is_some() {}
             let mut ahead = self.chars.clone();
             match (ahead.next(), ahead.next()) {
                 (Some('/'), Some('/')) => while self.chars.next_if(|c| *c != '\n').is_some() {},

@@ -6,7 +6,6 @@ use super::{
     ClientBody, ClientRequest,
     cli::{after_name, starts_with_version},
 };
-use crate::keys::credential::trim;
 
 /// A question about a text.
 type TextRule = Box<dyn Fn(&str) -> bool + Send + Sync>;
@@ -40,7 +39,7 @@ pub fn is_claude_code(rules: &ClaudeCodeRules, request: &ClientRequest<'_>) -> b
     if !request.path().contains("messages") {
         return true;
     }
-    let present = |name| !trim(request.header(name)).is_empty();
+    let present = |name| !js::trim(request.header(name)).is_empty();
     ["x-app", "anthropic-beta", "anthropic-version"].into_iter().all(present)
         && request.body.user_id().is_some_and(|id| !id.is_empty() && (rules.user_id_is_valid)(&id))
         && has_known_prompt(rules, request.body)

@@ -5,7 +5,6 @@ use crate::{
     wire::{
         anthropic::{headers::fold, prompt_similarity},
         body::RequestBody,
-        text::is_js_space_char,
     },
 };
 
@@ -101,7 +100,7 @@ pub fn unified_agent(client: Option<&str>, stored: Option<&str>) -> UnifiedAgent
 /// `^claude-cli/\S+\s+\(`
 pub(super) fn has_agent_name(agent: &str) -> bool {
     after_name(agent).is_some_and(|rest| {
-        let end = rest.find(is_js_space_char).unwrap_or(rest.len());
+        let end = rest.find(js::is_space).unwrap_or(rest.len());
         end > 0 && opens_paren(rest.get(end..).unwrap_or_default())
     })
 }
@@ -121,7 +120,7 @@ fn after_name(agent: &str) -> Option<&str> {
 }
 
 fn opens_paren(text: &str) -> bool {
-    let rest = text.trim_start_matches(is_js_space_char);
+    let rest = text.trim_start_matches(js::is_space);
     rest.len() < text.len() && rest.starts_with('(')
 }
 
@@ -153,24 +152,7 @@ fn compare(ours: &str, theirs: &str, part: fn(&str) -> f64) -> std::cmp::Orderin
 
 /// `Number(part) || 0`
 fn js_number(part: &str) -> f64 {
-    let plain = !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    let number = if plain { part.parse().ok() } else { js_exotic_number(part) };
-    number.unwrap_or(0.0)
-}
-
-/// The spellings besides plain digits that `Number` reads and a version can hold.
-fn js_exotic_number(part: &str) -> Option<f64> {
-    let lower = part.to_ascii_lowercase();
-    let radix = [("0x", 16), ("0b", 2), ("0o", 8)];
-    for (prefix, radix) in radix {
-        if let Some(digits) = lower.strip_prefix(prefix) {
-            return u64::from_str_radix(digits, radix).ok().map(|n| n as f64);
-        }
-    }
-    let (digits, exponent) = lower.split_once('e')?;
-    let numeric = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
-    let signless = exponent.strip_prefix('-').unwrap_or(exponent);
-    (numeric(digits) && numeric(signless)).then(|| lower.parse().ok()).flatten()
+    js::parse_number(part).unwrap_or(0.0)
 }
 
 /// `parseInt(part || 0, 10)`

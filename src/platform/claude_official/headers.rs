@@ -7,7 +7,6 @@ use crate::{
     wire::{
         anthropic::headers::{fold, forwardable},
         json,
-        text::js_trim,
     },
 };
 
@@ -73,7 +72,7 @@ pub(super) fn compose(call: &Call<'_>, content_length: usize) -> (HeaderList, Op
 fn betas(model: &str, client: Option<&str>) -> String {
     let haiku = model.to_lowercase().contains("haiku");
     let mut betas: Vec<&str> = if haiku { BETAS_HAIKU.to_vec() } else { BETAS.to_vec() };
-    for beta in client.unwrap_or_default().split(',').map(js_trim) {
+    for beta in client.unwrap_or_default().split(',').map(js::trim) {
         if !beta.is_empty() && !betas.contains(&beta) {
             betas.push(beta);
         }
@@ -110,7 +109,7 @@ impl Ordered {
             .filter_map(|(lower, spelled)| {
                 let mut all = self.0.iter().rev();
                 let (_, value) =
-                    all.find(|(n, v)| n.eq_ignore_ascii_case(lower) && !js_trim(v).is_empty())?;
+                    all.find(|(n, v)| n.eq_ignore_ascii_case(lower) && !js::trim(v).is_empty())?;
                 Some((*lower, *spelled, value.clone()))
             })
             .collect();

@@ -8,7 +8,7 @@ use crate::{
     domain::HeaderList,
     wire::{
         json::{Doc, Kind, Value},
-        text::{js_trim, lossy},
+        text::lossy,
     },
 };
 
@@ -50,7 +50,7 @@ pub fn is_background_helper(asked: Asked<'_>) -> bool {
 /// Message of an error body: of JSON `error`, `error.message`, `error.error` or `message`; of anything
 /// else the trimmed text.
 fn error_text(body: &[u8]) -> String {
-    message_in(js_trim(&lossy(body)), 0)
+    message_in(js::trim(&lossy(body)), 0)
 }
 
 fn message_in(text: &str, depth: u8) -> String {
@@ -61,7 +61,7 @@ fn message_in(text: &str, depth: u8) -> String {
     };
     let root = doc.root();
     if let Some(inner) = root.as_str() {
-        let inner = js_trim(&inner);
+        let inner = js::trim(&inner);
         return if depth < MAX_DEPTH { message_in(inner, depth + 1) } else { inner.to_owned() };
     }
     let error = root.get("error");

@@ -1,10 +1,7 @@
 //! The `system` field on its way through the body rules (3, 4, 6, 7 and 8).
 
 use super::body::{has_ttl, member_is_truthy, strip_ttl, text_block};
-use crate::wire::{
-    json::{self, Tree, Value},
-    text::js_trim,
-};
+use crate::wire::json::{self, Tree, Value};
 
 /// What Claude Code's system prompt begins with.
 pub const SYSTEM_LINE: &str = "You are Claude Code, Anthropic's official CLI for Claude.";
@@ -70,7 +67,7 @@ impl<'d> System<'d> {
     /// Rule 6.
     pub(super) fn drop_billing_header(&mut self) {
         let billing = |value: Value<'_>| {
-            value.as_str().is_some_and(|text| js_trim(&text).starts_with(BILLING_HEADER))
+            value.as_str().is_some_and(|text| js::trim(&text).starts_with(BILLING_HEADER))
         };
         match self {
             Self::Other(value) if billing(*value) => *self = Self::Removed,
@@ -106,7 +103,7 @@ impl<'d> System<'d> {
 
     /// Rule 8.
     pub(super) fn apply_configured(&mut self, prompt: Option<&str>) {
-        let Some(prompt) = prompt.filter(|prompt| !js_trim(prompt).is_empty()) else {
+        let Some(prompt) = prompt.filter(|prompt| !js::trim(prompt).is_empty()) else {
             if let Self::Blocks { blocks, .. } = self
                 && !blocks.iter().any(has_text)
             {
@@ -148,7 +145,7 @@ fn raw_member<'d>(block: &Tree<'d>, name: &str) -> Option<Value<'d>> {
 
 fn has_text(block: &Tree<'_>) -> bool {
     raw_member(block, "text").filter(|text| text.truthy()).is_some_and(|text| match text.as_str() {
-        Some(text) => !js_trim(&text).is_empty(),
+        Some(text) => !js::trim(&text).is_empty(),
         None => true,
     })
 }

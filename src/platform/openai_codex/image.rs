@@ -9,7 +9,6 @@ use crate::wire::{
     body_rules::in_words,
     json::{Kind, Value},
     openai::image::whole,
-    text::js_trim,
 };
 
 /// The model that carries the tool, which accounts are chosen by.
@@ -54,10 +53,10 @@ impl ImageAsk {
     /// # Errors
     /// When it asks for nothing that can be drawn.
     pub fn read(body: Value<'_>) -> Result<Self, ImageRefusal> {
-        let prompt = body.get_str("prompt").map(|text| js_trim(&text).to_owned());
+        let prompt = body.get_str("prompt").map(|text| js::trim(&text).to_owned());
         let prompt = prompt.filter(|text| !text.is_empty()).ok_or(ImageRefusal::NoPrompt)?;
         let model = body.get_truthy("model").map(|model| in_words(model));
-        let model = model.as_deref().map_or(DEFAULT_MODEL, js_trim).to_owned();
+        let model = model.as_deref().map_or(DEFAULT_MODEL, js::trim).to_owned();
         let named = model.get(..PREFIX.len()).is_some_and(|p| p.eq_ignore_ascii_case(PREFIX));
         if !named {
             return Err(ImageRefusal::Model(model));

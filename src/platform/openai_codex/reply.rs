@@ -6,7 +6,6 @@ use serde_json::json;
 use crate::wire::{
     json::{Doc, Kind, Value, stringify},
     openai::{data, events::resets_in},
-    text::js_trim,
 };
 
 /// How a refusal was read.
@@ -63,7 +62,7 @@ pub fn unauthorized(status: u16, refused: Refused) -> (String, Bytes) {
         return (reason, stringify(root).into());
     }
     let text = root.as_str().unwrap_or_default();
-    let text = js_trim(&text);
+    let text = js::trim(&text);
     let told = json!({ "error": {
         "message": if text.is_empty() { "Unauthorized" } else { text },
         "type": "unauthorized",
@@ -75,7 +74,7 @@ pub fn unauthorized(status: u16, refused: Refused) -> (String, Bytes) {
 /// What is noted at an account that was refused when it was to draw: only the error's own message counts.
 pub fn image_reason(status: u16, error: Value<'_>) -> String {
     let told = error.get("error").and_then(|inner| inner.get_str("message"));
-    let told = told.map(|text| js_trim(&text).to_owned()).filter(|text| !text.is_empty());
+    let told = told.map(|text| js::trim(&text).to_owned()).filter(|text| !text.is_empty());
     reason(status, told.as_deref())
 }
 
@@ -90,7 +89,7 @@ fn reason(status: u16, message: Option<&str>) -> String {
 fn message(error: Value<'_>) -> Option<String> {
     let of = |value: Option<Value<'_>>| {
         let text = value?.get_str("message")?;
-        let text = js_trim(&text);
+        let text = js::trim(&text);
         (!text.is_empty()).then(|| text.to_owned())
     };
     let inner = error.get("error").filter(|inner| inner.kind() != Kind::Null);

@@ -9,7 +9,6 @@ use crate::wire::{
     body_rules::in_words,
     json::{Doc, Kind, Value, stringify},
     openai::{data, events::resets_in},
-    text::js_trim,
 };
 
 const DATA: &str = "data: ";
@@ -62,7 +61,7 @@ fn told(error: Option<Doc>) -> (Option<f64>, Bytes) {
 fn resets_in_words(error: Value<'_>) -> Option<f64> {
     let told = error.get_truthy("resets_in")?;
     let text = in_words(told);
-    let text = js_trim(&text);
+    let text = js::trim(&text);
     let sign = text.strip_prefix(['+', '-']).map_or(0, |_| 1);
     let digits = text.bytes().skip(sign).take_while(u8::is_ascii_digit).count();
     let number: f64 = text.get(..sign + digits)?.parse().ok()?;
@@ -85,7 +84,7 @@ pub fn unauthorized(error: &Doc) -> Bytes {
         return stringify(root).into();
     }
     let text = root.as_str().unwrap_or(Cow::Borrowed(""));
-    let text = js_trim(&text);
+    let text = js::trim(&text);
     let told = json!({ "error": {
         "message": if text.is_empty() { "Unauthorized" } else { text },
         "type": "unauthorized",
@@ -95,7 +94,7 @@ pub fn unauthorized(error: &Doc) -> Bytes {
 }
 
 fn data_lines(text: &str) -> impl Iterator<Item = &str> {
-    let data = text.split('\n').filter_map(|line| line.strip_prefix(DATA)).map(js_trim);
+    let data = text.split('\n').filter_map(|line| line.strip_prefix(DATA)).map(js::trim);
     data.filter(|data| !data.is_empty() && *data != "[DONE]")
 }
 

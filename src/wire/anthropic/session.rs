@@ -4,7 +4,7 @@
 use sha2::{Digest, Sha256};
 
 use super::user_id::UserId;
-use crate::wire::{json::Value, text::js_trim_start};
+use crate::wire::json::Value;
 
 /// Sticky-session id of a Messages request body: the client's session id verbatim, or 32 hex digits
 /// over the cacheable, system or first text; `None` when there is nothing to go by.
@@ -41,7 +41,7 @@ pub fn is_old_session(body: Value<'_>) -> bool {
         .filter(|block| block.get("type").is_some_and(|t| t.is_str("text")))
         .filter(|block| {
             let text = block.get_truthy("text").map(Value::to_js_text).unwrap_or_default();
-            !js_trim_start(&text).starts_with("<system-reminder>")
+            !js::trim_start(&text).starts_with("<system-reminder>")
         })
         .count();
     typed > 1 || (typed == 1 && !tools)

@@ -8,10 +8,7 @@ use bytes::Bytes;
 use super::usage::count;
 use crate::{
     domain::TokenUsage,
-    wire::{
-        json::{Doc, Value},
-        text::js_trim,
-    },
+    wire::json::{Doc, Value},
 };
 
 /// Reads usage from the lines of a stream as they pass.
@@ -31,7 +28,9 @@ impl TopLevelUsage {
             return;
         }
         let text = String::from_utf8_lossy(data);
-        let Ok(doc) = Doc::parse(Bytes::copy_from_slice(js_trim(&text).as_bytes())) else { return };
+        let Ok(doc) = Doc::parse(Bytes::copy_from_slice(js::trim(&text).as_bytes())) else {
+            return;
+        };
         let event = doc.root();
         let ends = event.get_str("type").as_deref() == Some("message_delta");
         let delta = || event.get_truthy("delta").filter(|_| ends)?.get_truthy("usage");

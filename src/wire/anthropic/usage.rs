@@ -38,7 +38,7 @@ pub fn usage_of_chat_reply(reply: Value<'_>, request_model: Option<&str>) -> Opt
 
 fn counts_of(usage: Value<'_>, model: &str) -> TokenUsage {
     let split = usage.get("cache_creation").and_then(split_of);
-    let speed = usage.get_str("speed").map(|s| crate::wire::text::js_trim(&s).to_lowercase());
+    let speed = usage.get_str("speed").map(|s| js::trim(&s).to_lowercase());
     let told_create = member(usage, "cache_creation_input_tokens");
     TokenUsage {
         input: member(usage, "input_tokens"),

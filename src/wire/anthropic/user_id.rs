@@ -6,10 +6,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use crate::wire::{
-    json::{self, Doc},
-    text::js_trim,
-};
+use crate::wire::json::{self, Doc};
 
 /// A parsed `metadata.user_id`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +78,7 @@ impl UserId {
     /// session, account UUID replaced when the account's own is known
     /// (`contract/auth-limits-usage.md §3.3`).
     pub fn for_account(&self, account_id: &str, account_uuid: Option<&str>) -> Self {
-        let own = account_uuid.map(js_trim).filter(|uuid| !uuid.is_empty());
+        let own = account_uuid.map(js::trim).filter(|uuid| !uuid.is_empty());
         Self {
             device_id: self.device_id.clone(),
             account_uuid: own.unwrap_or(&self.account_uuid).to_owned(),
@@ -102,6 +99,6 @@ pub fn derive_uuid(seed: &str) -> String {
 pub fn account_uuid_of(ext_info: &str) -> Option<String> {
     let doc = Doc::parse(Bytes::copy_from_slice(ext_info.as_bytes())).ok()?;
     let uuid = doc.root().get_str("account_uuid")?;
-    let uuid = js_trim(&uuid);
+    let uuid = js::trim(&uuid);
     (!uuid.is_empty()).then(|| uuid.to_owned())
 }

@@ -103,6 +103,8 @@ fn restringifies_as_javascript() {
             "[\"A/é😀\\ud800x\u{2028}\u{7f}\\u0007\"]",
         ),
         ("[12345678901234567890,1e400,-0,1E3]", "[12345678901234567000,null,0,1000]"),
+        // Halfway between two spellings of sixteen digits.
+        ("[730978820017584.25]", "[730978820017584.2]"),
     ] {
         let out = restringify(Bytes::copy_from_slice(input.as_bytes())).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), expected);

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::wire::text::{is_js_space, is_js_space_char, lossy};
+use crate::wire::text::lossy;
 
 /// Text of a checked string token (with its quotes). Lone surrogate escapes become U+FFFD, as when
 /// JavaScript encodes such a string in UTF-8.
@@ -127,17 +127,17 @@ pub fn trim_raw_inner(inner: &[u8]) -> &[u8] {
     let (mut start, mut end) = (None, 0);
     for (unit, at) in Units(inner, 0) {
         match unit {
-            Unit::Escaped(u) if is_js_space(u) => {}
+            Unit::Escaped(u) if js::is_space_unit(u) => {}
             Unit::Escaped(_) => {
                 start = start.or(Some(at));
                 end = at + if inner.get(at + 1) == Some(&b'u') { 6 } else { 2 };
             }
             Unit::Plain(part) => {
                 let part = std::str::from_utf8(part).unwrap_or_default();
-                let tail = part.trim_start_matches(is_js_space_char);
+                let tail = part.trim_start_matches(js::is_space);
                 if !tail.is_empty() {
                     start = start.or(Some(at + part.len() - tail.len()));
-                    end = at + part.trim_end_matches(is_js_space_char).len();
+                    end = at + part.trim_end_matches(js::is_space).len();
                 }
             }
         }

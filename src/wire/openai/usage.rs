@@ -4,10 +4,7 @@
 
 use crate::{
     domain::TokenUsage,
-    wire::{
-        json::{Kind, Value},
-        text::js_trim,
-    },
+    wire::json::{Kind, Value},
 };
 
 /// Where the counts of cached tokens stand.
@@ -94,7 +91,7 @@ fn as_number(value: Value<'_>) -> Option<f64> {
         Kind::Number => value.as_f64(),
         Kind::String => {
             let text = value.as_str()?;
-            js_trim(&text).parse().ok()
+            js::trim(&text).parse().ok()
         }
         Kind::False => Some(0.0),
         Kind::True => Some(1.0),

@@ -2,8 +2,6 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::wire::text::is_js_space;
-
 const MULTIPLIER: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// A text known by its length in UTF-16 units, a rolling hash (to find it) and the first eight bytes
@@ -82,7 +80,7 @@ impl Anchor {
         let mut end = start + first.len;
         for piece in rest {
             let gap = raw.get(end..).unwrap_or_default();
-            end += gap.iter().take_while(|unit| is_js_space(**unit)).count();
+            end += gap.iter().take_while(|unit| js::is_space_unit(**unit)).count();
             if !piece.may_be_at(raw, end) {
                 return None;
             }

@@ -14,7 +14,6 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use crate::wire::text::is_js_space;
 use table::{Template, Templates};
 
 const PLACEHOLDER: &str = "__PLACEHOLDER__";
@@ -83,7 +82,7 @@ impl Input {
 
 impl Prepared {
     fn new(normal: Vec<u16>) -> Self {
-        let dense: Vec<u16> = normal.iter().copied().filter(|u| !is_js_space(*u)).collect();
+        let dense: Vec<u16> = normal.iter().copied().filter(|u| !js::is_space_unit(*u)).collect();
         let mut all: Vec<u32> =
             dense.windows(2).map(|w| u32::from(w[0]) << 16 | u32::from(w[1])).collect();
         all.sort_unstable();
@@ -148,7 +147,7 @@ fn collapse(units: &[u16]) -> Vec<u16> {
 
 fn push_collapsed(out: &mut Vec<u16>, unit: u16) {
     let space = u16::from(b' ');
-    if !is_js_space(unit) {
+    if !js::is_space_unit(unit) {
         out.push(unit);
     } else if out.last().is_some_and(|last| *last != space) {
         out.push(space);
