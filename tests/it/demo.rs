@@ -10,12 +10,15 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio::{
-    io::{AsyncBufReadExt, BufReader},
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
     process::{Child, Command},
     time::timeout,
 };
 
-use crate::{harness::service::scratch, rollout_load::node_is_installed};
+use crate::{
+    harness::service::{free_port, scratch},
+    rollout_load::node_is_installed,
+};
 
 /// A build for tests compares slowly, and shares its machine.
 const PATIENCE: Duration = Duration::from_secs(400);
@@ -32,12 +35,14 @@ impl Demo {
         Self { folder }
     }
 
-    fn start(&self, words: &[&str]) -> Child {
+    async fn start(&self, words: &[&str]) -> Child {
         let legacy = Path::new(env!("CARGO_MANIFEST_DIR")).join("legacy-node");
         Command::new(env!("CARGO_BIN_EXE_crs"))
             .arg("demo")
             .arg("--legacy-node")
             .arg(legacy)
+            // Of its own: by default all demos of a machine want the same one.
+            .args(["--port", &free_port().await.unwrap().to_string()])
             .args(words)
             .current_dir(&self.folder)
             .env("REDIS_PORT", "1")
@@ -80,7 +85,7 @@ async fn both_acts_keep_what_they_promise() {
         return;
     }
     let demo = Demo::new();
-    let child = demo.start(&["--check", "--requests", "80", "--json"]);
+    let child = demo.start(&["--check", "--requests", "80", "--json"]).await;
     let output = timeout(PATIENCE, child.wait_with_output()).await.unwrap().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
@@ -124,15 +129,18 @@ async fn ended_in_the_middle_it_leaves_nothing() {
     }
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let demo = Demo::new();
-        let mut child = demo.start(&["--act", "2"]);
+        let mut child = demo.start(&["--act", "2"]).await;
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut errors = child.stderr.take().unwrap();
         let shown = async {
             while let Some(line) = lines.next_line().await.unwrap() {
                 if line.starts_with("observe -> shadow") {
                     return;
                 }
             }
-            panic!("it ended before its time");
+            let mut why = String::new();
+            errors.read_to_string(&mut why).await.unwrap();
+            panic!("it ended before its time: {why}");
         };
         timeout(PATIENCE, shown).await.unwrap();
         let pid = Pid::from_raw(i32::try_from(child.id().unwrap()).unwrap()).unwrap();
