@@ -10,6 +10,9 @@ use std::{
 
 use crate::store::{Batch, Cmd, RedisConfig, RedisStore, Reply, Store, StoreError};
 
+/// How long a command of a test may take; a machine that does much else is slow.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// A running `redis-server` (of `REDIS_SERVER_BIN`, else from the path); killed when dropped.
 pub struct TestRedis {
     child: Option<Child>,
@@ -49,13 +52,14 @@ impl TestRedis {
         RedisConfig { port: self.port, ..RedisConfig::default() }
     }
 
-    /// A new connection to it.
+    /// A new, patient connection to it.
     ///
     /// # Panics
     /// When the settings are refused.
     #[expect(clippy::expect_used, reason = "tests")]
     pub fn store(&self) -> RedisStore {
-        RedisStore::open(&self.config()).expect("loopback settings are valid")
+        let config = RedisConfig { timeout: PATIENCE, ..self.config() };
+        RedisStore::open(&config).expect("loopback settings are valid")
     }
 
     /// Kills the server; its data is gone.
