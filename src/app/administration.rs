@@ -112,6 +112,7 @@ impl Administration {
             bindings: Arc::new(KeyBindings(keys.clone())),
             anomalies,
             looks,
+            collation: config.service.collation.clone(),
             request_timeout: config.claude.request_timeout,
             api_version: config.claude.api_version.clone(),
             bedrock: settings::bedrock_settings(&config.bedrock),

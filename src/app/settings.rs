@@ -202,6 +202,7 @@ pub(super) fn scheduling_rules(config: &Config) -> Rules {
         console_block_minutes: i64::from(config.claude.console_blocked_minutes),
         sticky: StickyTtl::new(sticky.ttl_hours, sticky.renewal_threshold_minutes),
         surroundings: config.bedrock.surroundings.named,
+        collation: config.service.collation.clone(),
     }
 }
 

@@ -22,6 +22,8 @@ pub struct ServiceConfig {
     pub cache_window: Duration,
     /// `ACCOUNT_TEST_SCHEDULER_ENABLED` (true): accounts are tried on their schedules.
     pub account_tests: bool,
+    /// Order of names where accounts are listed, by the language of `LC_ALL`, `LC_MESSAGES` or `LANG`.
+    pub collation: js::Collation,
     /// `CRS_OUTAGE_GRACE_SECONDS` (60): during a Redis outage, keys seen this recently keep working.
     pub outage_grace: Duration,
 }
@@ -46,6 +48,7 @@ impl ServiceConfig {
             flush_window: window("CRS_FLUSH_WINDOW_MS", 50)?,
             cache_window: window("CRS_CACHE_MS", 50)?,
             account_tests: reader.is_not_false("ACCOUNT_TEST_SCHEDULER_ENABLED"),
+            collation: js::Collation::of_variables(|name| reader.raw(name)),
             outage_grace: Duration::from_secs(reader.seconds("CRS_OUTAGE_GRACE_SECONDS", 60)?),
         })
     }

@@ -13,7 +13,7 @@ use super::{Considered, Decision, Exclusion, Question, Seen, Selection, Via};
 use crate::domain::{AccountId, Anomaly};
 
 /// Settings of selection.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Rules {
     /// A dedicated official account that cannot serve gives way to the shared ones
     /// (`CLAUDE_DEDICATED_ACCOUNT_FALLBACK`).
@@ -24,6 +24,8 @@ pub struct Rules {
     pub sticky: StickyTtl,
     /// Bedrock accounts without credentials of their own have those of the surroundings.
     pub surroundings: bool,
+    /// Order of names.
+    pub collation: js::Collation,
 }
 
 /// Something to do once the decision is made.

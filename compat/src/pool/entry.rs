@@ -1,6 +1,6 @@
 //! One account as the scheduler sees it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{cmp::Ordering, collections::HashMap, sync::Arc};
 
 use serde_json::Value;
 
@@ -299,4 +299,17 @@ impl Entry {
         patch.apply(&mut entry.fields);
         entry
     }
+}
+
+/// Where one Bedrock record stands before another in the legacy listing: by priority, then by name.
+pub fn bedrock_order(names: &::js::Collation, [one, other]: [Option<&Value>; 2]) -> Ordering {
+    let [one, other] = [one, other].map(|record| {
+        let field = |name| record.and_then(|record| record.get(name));
+        (field("priority"), field("name").and_then(Value::as_str).unwrap_or_default())
+    });
+    if one.0 == other.0 {
+        return names.compare(one.1, other.1);
+    }
+    // What is no number is neither before nor after.
+    js::number(one.0).partial_cmp(&js::number(other.0)).unwrap_or(Ordering::Equal)
 }

@@ -23,7 +23,7 @@ use std::{
 
 use parking_lot::Mutex;
 
-pub use entry::{DayUsage, Entry, Fields, Kind, Leases};
+pub use entry::{DayUsage, Entry, Fields, Kind, Leases, bedrock_order};
 pub use family::{Family, Pools};
 pub use patch::{Patch, replace_text};
 pub use snapshot::{Group, Snapshot};

@@ -71,6 +71,8 @@ pub struct AdminPorts {
     pub anomalies: Arc<dyn AnomalySink>,
     /// Pauses after which a change is looked at again, see [`compat::hold`].
     pub looks: Vec<Duration>,
+    /// Order of names in lists.
+    pub collation: js::Collation,
     /// Longest silence of a vendor during a test (`REQUEST_TIMEOUT`).
     pub request_timeout: Duration,
     /// `CLAUDE_API_VERSION`.

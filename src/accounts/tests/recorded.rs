@@ -173,6 +173,7 @@ async fn official(case: &Case, room: &Room) -> Option<Value> {
         console_block_minutes: 0,
         sticky: StickyTtl::new(1.0, 0),
         surroundings: false,
+        collation: js::Collation::default(),
     };
     let scheduler = Scheduler::new(
         room.store.clone(),

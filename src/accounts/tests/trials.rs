@@ -41,6 +41,7 @@ fn admin(room: &Room) -> AccountAdmin {
         bindings: Arc::new(Nobody),
         anomalies: room.heard.clone(),
         looks: Vec::new(),
+        collation: js::Collation::default(),
         request_timeout: Duration::from_secs(600),
         api_version: String::new(),
         bedrock: Settings {

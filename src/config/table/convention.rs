@@ -11,6 +11,9 @@ pub(super) const CONVENTION: &[Setting] = &[
     common("SSL_CERT_FILE", "", "PEM file with further trust roots."),
     common("NODE_EXTRA_CA_CERTS", "", "PEM file with further trust roots."),
     common("TZ", "the system's", "Zone whose midnight a daily cost limit names in `resetAt`."),
+    common("LANG", "", "Language by whose rules names are ordered where accounts are listed."),
+    common("LC_ALL", "", "Goes before `LC_MESSAGES` and `LANG`."),
+    common("LC_MESSAGES", "", "Goes before `LANG`."),
     common("HOME", "", "Folder in which `.aws` is looked for."),
     common(
         "AWS_WEB_IDENTITY_TOKEN_FILE",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use compat::{
     account_state::Family,
-    pool::{Entry, Kind},
+    pool::{Entry, Kind, bedrock_order},
     record::ModelMap,
 };
 
@@ -25,10 +25,9 @@ pub(super) fn eligible(
     }
     let all_full = console_accounts(ledger, requested, &mut found)?;
     let mut bedrock = ledger.list(Kind::Bedrock);
-    // The legacy listing comes by priority and name; it matters only for otherwise equal accounts.
-    bedrock.sort_by(|a, b| {
-        (a.priority(), a.name().to_lowercase()).cmp(&(b.priority(), b.name().to_lowercase()))
-    });
+    // It matters only for otherwise equal accounts.
+    let order = ledger.seen.rules.collation.clone();
+    bedrock.sort_by(|a, b| bedrock_order(&order, [a.document.as_ref(), b.document.as_ref()]));
     for entry in bedrock {
         let exclusion = shared_bedrock(ledger, &entry);
         if ledger.note(Kind::Bedrock, &entry.id, exclusion) {

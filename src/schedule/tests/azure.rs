@@ -43,6 +43,7 @@ fn chosen(
         console_block_minutes: 0,
         sticky: StickyTtl { full_s: 60, renew_below_s: 3600 },
         surroundings: false,
+        collation: js::Collation::default(),
     };
     let decision = Ask { session }
         .decide(&Seen {

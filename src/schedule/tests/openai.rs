@@ -117,6 +117,7 @@ async fn run(case: &Case, recording: &Recording, store: &Arc<dyn Store>) -> Resu
         console_block_minutes: 0,
         sticky: StickyTtl::new(1.0, if recording.renews { 30 } else { 0 }),
         surroundings: false,
+        collation: js::Collation::default(),
     };
     let desk = Desk::new(store, recording.now, rules);
     let mut refreshed = Vec::new();

@@ -85,6 +85,7 @@ fn choose(accounts: Vec<Entry>) -> Decision<SelectError> {
         console_block_minutes: 0,
         sticky: StickyTtl::new(1.0, 0),
         surroundings: false,
+        collation: js::Collation::default(),
     };
     let request = SelectRequest {
         bindings: KeyBindings::default(),

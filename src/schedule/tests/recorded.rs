@@ -164,6 +164,7 @@ async fn run(case: &Case, recording: &Recording, store: &Arc<dyn Store>) -> Resu
         console_block_minutes: if recording.fallback { 10 } else { 0 },
         sticky: StickyTtl::new(1.0, if recording.fallback { 30 } else { 0 }),
         surroundings: false,
+        collation: js::Collation::default(),
     };
     let desk = Desk::new(store, recording.now, rules);
     let text = case.model.to_string();

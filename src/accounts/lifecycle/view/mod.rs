@@ -10,7 +10,7 @@ mod responses;
 
 use compat::{
     keys::{self, AccountKind},
-    pool::{Fields, Kind},
+    pool::{Fields, Kind, bedrock_order},
     store::{Batch, Cmd},
 };
 use serde_json::{Map, Value, json};
@@ -140,10 +140,8 @@ impl AccountAdmin {
         }
         self.count_keys(&mut items).await;
         if kind == Kind::Bedrock {
-            items.sort_by(|a, b| {
-                let priority = |shown: &Shown| compat::js::number(shown.item.get("priority"));
-                priority(a).total_cmp(&priority(b)).then_with(|| a.text("name").cmp(b.text("name")))
-            });
+            let order = &self.0.collation;
+            items.sort_by(|a, b| bedrock_order(order, [Some(&a.item), Some(&b.item)]));
         }
         Ok(items)
     }
