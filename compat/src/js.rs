@@ -3,5 +3,8 @@
 pub use crate::{
     date::date_ms,
     number::{parse_float, parse_int, to_fixed},
-    value::{field, given, is_integer, length, number, or, parsed, stringify, text, trim, truthy},
+    value::{
+        field, given, is_integer, length, members_in_order, number, or, parsed, stringify, text,
+        trim, truthy,
+    },
 };

@@ -88,21 +88,20 @@ pub fn parsed(value: &Value) -> Value {
             number.as_f64().map_or(Value::Null, |number| number::json(number + 0.0))
         }
         Value::Array(items) => items.iter().map(parsed).collect(),
-        Value::Object(members) => {
-            let mut indexed: Vec<(u32, &String)> =
-                members.keys().filter_map(|name| Some((index(name)?, name))).collect();
-            indexed.sort_unstable();
-            let named = members.keys().filter(|name| index(name).is_none());
-            indexed
-                .into_iter()
-                .map(|(_, name)| name)
-                .chain(named)
-                .filter_map(|name| Some((name.clone(), parsed(members.get(name)?))))
-                .collect::<Map<_, _>>()
-                .into()
-        }
+        Value::Object(members) => members_in_order(members)
+            .map(|(name, value)| (name.clone(), parsed(value)))
+            .collect::<Map<_, _>>()
+            .into(),
         other => other.clone(),
     }
+}
+
+/// The members in the order of a JavaScript object: those named like array indexes first.
+pub fn members_in_order(members: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
+    let mut indexed: Vec<_> = members.iter().filter_map(|m| Some((index(m.0)?, m))).collect();
+    indexed.sort_unstable_by_key(|(index, _)| *index);
+    let named = members.iter().filter(|(name, _)| index(name).is_none());
+    indexed.into_iter().map(|(_, member)| member).chain(named)
 }
 
 /// An array index as a member's name.

@@ -14,6 +14,7 @@ mod record;
 mod table_text;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use std::sync::Arc;
 
@@ -33,6 +34,7 @@ pub use prices::{Price, PriceTable};
 pub use rates::{KeyRates, ServiceRates};
 pub use record::{BilledAccount, BilledKey, DetailRequest, RequestFacts, UsageRecord};
 pub use table_text::table_text;
+pub use told::Told;
 
 /// Key of the stored global rates.
 pub const RATES_KEY: &str = "system:service_rates";

@@ -31,7 +31,12 @@ impl PriceBook {
         let file = data_dir.join("model_pricing.json");
         let seen = modified(&file);
         let table = match seen.map(|_| read(&file)) {
-            Some(Ok(table)) => table,
+            Some(Ok(table)) => {
+                if table.is_empty() {
+                    tracing::warn!(file = %file.display(), "price file has no model, all cost as unknown ones");
+                }
+                table
+            }
             Some(Err(error)) => {
                 tracing::warn!(%error, file = %file.display(), "price file unusable, built-in prices apply");
                 PriceTable::built_in()
@@ -108,8 +113,8 @@ impl PriceBook {
     /// When the content is not a table with at least one model (nothing changes then), or the file
     /// cannot be written.
     pub fn install(&self, content: &[u8]) -> io::Result<()> {
-        let text = std::str::from_utf8(content).map_err(io::Error::other)?;
-        if PriceTable::from_json(text).map_err(io::Error::other)?.is_empty() {
+        let text = String::from_utf8_lossy(content);
+        if PriceTable::from_json(&text).map_err(io::Error::other)?.is_empty() {
             return Err(io::Error::other("no model has a price"));
         }
         if let Some(dir) = self.file.parent() {
@@ -141,5 +146,80 @@ fn modified(file: &Path) -> Option<SystemTime> {
 }
 
 fn read(file: &Path) -> io::Result<PriceTable> {
-    PriceTable::from_json(&fs::read_to_string(file)?).map_err(io::Error::other)
+    // Bytes that are no text spoil the name they stand in, not the file.
+    let content = fs::read(file)?;
+    PriceTable::from_json(&String::from_utf8_lossy(&content)).map_err(io::Error::other)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::billing::cost::{Usage, calculate};
+
+    const BUILT_IN: usize = 222;
+
+    /// What a file makes of the prices at a start without a mirror, and what 1000 tokens of `gpt-5` and of
+    /// `claude-sonnet-4-20250514` then cost: as found with the legacy service. There, too, a file that is
+    /// no JSON gives way to the bundled table.
+    #[rstest]
+    #[case(b"", BUILT_IN, 0.00125, 0.003)]
+    #[case(b"<html>x</html>", BUILT_IN, 0.00125, 0.003)]
+    #[case(b"{\"gpt-5\":{\"input_cost", BUILT_IN, 0.00125, 0.003)]
+    #[case(b"null", BUILT_IN, 0.00125, 0.003)]
+    #[case(b"\xef\xbb\xbf{\"gpt-5\":{\"input_cost_per_token\":1e-6}}", BUILT_IN, 0.00125, 0.003)]
+    #[case(b"5", 0, 0.003, 0.003)]
+    #[case(b"[]", 0, 0.003, 0.003)]
+    #[case(b"{}", 0, 0.003, 0.003)]
+    #[case(b"\"abc\"", 0, 0.003, 0.0)]
+    #[case(b"[{\"input_cost_per_token\":1e-6}]", 1, 0.003, 0.001)]
+    #[case(b"{\"error\":\"not found\"}", 0, 0.003, 0.003)]
+    #[case(b"{\"gpt-5\":{\"input_cost_per_token\":1e-6},\"x\xff\":{}}", 2, 0.001, 0.003)]
+    #[case(
+        b"{\"a\":{},\"gpt-5\":{\"input_cost_per_token\":1e-6},\"a\":{\"input_cost_per_token\":9}}",
+        2,
+        0.001,
+        9000.0
+    )]
+    fn odd_files_price_as_in_the_legacy_service(
+        #[case] content: &[u8],
+        #[case] models: usize,
+        #[case] gpt: f64,
+        #[case] claude: f64,
+    ) {
+        let dir = std::env::temp_dir().join(format!("crs-prices-{}", uuid::Uuid::new_v4()));
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join("model_pricing.json"), content).unwrap();
+        let book = PriceBook::open(&dir);
+        assert_eq!(book.current().len(), models);
+        let usage = Usage { input: 1000, ..Usage::default() };
+        let cost = |model| calculate(&book.current(), &usage, model).total;
+        assert_eq!((cost("gpt-5"), cost("claude-sonnet-4-20250514")), (gpt, claude));
+        fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_breaks_while_running_leaves_the_prices() {
+        let dir = std::env::temp_dir().join(format!("crs-prices-{}", uuid::Uuid::new_v4()));
+        fs::create_dir_all(&dir).unwrap();
+        let file = dir.join("model_pricing.json");
+        fs::write(&file, r#"{"a":{"input_cost_per_token":1}}"#).unwrap();
+        let book = PriceBook::open(&dir);
+        for (age, content) in [(30, "{\"a\":{"), (20, "<html>"), (10, "{}"), (5, "[]")] {
+            fs::write(&file, content).unwrap();
+            let at = SystemTime::now() - Duration::from_secs(age);
+            fs::File::options().append(true).open(&file).unwrap().set_modified(at).unwrap();
+            book.refresh();
+            assert_eq!(book.current().len(), 1, "{content}");
+        }
+        assert!(book.install(b"<html>").is_err() && book.install(b"{\"error\":1}").is_err());
+        assert_eq!(fs::read_to_string(&file).unwrap(), "[]", "nothing was installed");
+        book.install(br#"{"a":{},"b":{}}"#).unwrap();
+        assert_eq!(book.current().len(), 2);
+        fs::remove_file(&file).unwrap();
+        book.refresh();
+        assert_eq!(book.current().len(), BUILT_IN);
+        fs::remove_dir_all(dir).unwrap();
+    }
 }

@@ -5,9 +5,12 @@
 
 use std::collections::HashMap;
 
+use compat::js;
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use thiserror::Error;
+
+use super::told::Told;
 
 /// The table used while no `data/model_pricing.json` exists.
 const BUILT_IN: &str = include_str!("prices.tsv");
@@ -21,35 +24,35 @@ pub struct Price {
     /// Vendor name (`litellm_provider`).
     pub provider: Option<String>,
     /// Uncached input.
-    pub input: Option<f64>,
+    pub input: Option<Told>,
     /// Output.
-    pub output: Option<f64>,
+    pub output: Option<Told>,
     /// Cache write, five minutes.
-    pub cache_write: Option<f64>,
+    pub cache_write: Option<Told>,
     /// Cache write, one hour.
-    pub cache_write_1h: Option<f64>,
+    pub cache_write_1h: Option<Told>,
     /// Cache read.
-    pub cache_read: Option<f64>,
+    pub cache_read: Option<Told>,
     /// Input of a long-context request.
-    pub input_200k: Option<f64>,
+    pub input_200k: Option<Told>,
     /// Output of a long-context request.
-    pub output_200k: Option<f64>,
+    pub output_200k: Option<Told>,
     /// Five-minute cache write of a long-context request.
-    pub cache_write_200k: Option<f64>,
+    pub cache_write_200k: Option<Told>,
     /// One-hour cache write of a long-context request.
-    pub cache_write_1h_200k: Option<f64>,
+    pub cache_write_1h_200k: Option<Told>,
     /// Cache read of a long-context request.
-    pub cache_read_200k: Option<f64>,
+    pub cache_read_200k: Option<Told>,
     /// Input in the priority tier.
-    pub input_priority: Option<f64>,
+    pub input_priority: Option<Told>,
     /// Output in the priority tier.
-    pub output_priority: Option<f64>,
+    pub output_priority: Option<Told>,
     /// Cache read in the priority tier.
-    pub cache_read_priority: Option<f64>,
+    pub cache_read_priority: Option<Told>,
     /// Whether the priority tier applies to this model at all.
     pub priority_tier: bool,
-    /// Fast-mode multiplier.
-    pub fast: Option<f64>,
+    /// Fast-mode multiplier, a plain factor.
+    pub fast: Option<Told>,
 }
 
 /// An ordered table of model prices.
@@ -65,7 +68,11 @@ struct Entry {
     name: String,
     /// Lower case without `_` and `-`.
     folded: String,
-    price: Price,
+    /// `None` for an empty entry (`null`, zero, empty text): the model then has no price. An entry that is
+    /// something else has a price of nothing.
+    price: Option<Price>,
+    /// Whether it is an object, as an entry should be.
+    proper: bool,
 }
 
 /// A price file could not be read.
@@ -90,35 +97,45 @@ impl PriceTable {
         Self::from_entries(text.lines().skip(1).map(built_in_line))
     }
 
-    /// Reads the JSON of `model_pricing.json` (the LiteLLM layout).
+    /// Reads the JSON of `model_pricing.json` (the LiteLLM layout). What is no object of models has the
+    /// members that JavaScript sees in it: items of a list, characters of a text, else none.
     ///
     /// # Errors
-    /// When it is not a JSON object.
+    /// When it is not JSON, or `null`.
     pub fn from_json(text: &str) -> Result<Self, PriceError> {
-        let Value::Object(models) = serde_json::from_str(text)? else {
-            return Err(PriceError::Shape);
+        let member = |(place, value)| (format!("{place}"), value);
+        let models: Map<String, Value> = match serde_json::from_str(text)? {
+            Value::Object(models) => models,
+            Value::Array(items) => items.into_iter().enumerate().map(member).collect(),
+            Value::String(text) => {
+                text.chars().map(|c| Value::from(c.to_string())).enumerate().map(member).collect()
+            }
+            Value::Null => return Err(PriceError::Shape),
+            Value::Number(_) | Value::Bool(_) => Map::new(),
         };
-        Ok(Self::from_entries(
-            models
-                .iter()
-                .filter_map(|(name, fields)| Some((name.clone(), price_of(fields.as_object()?)))),
-        ))
+        let models = js::members_in_order(&models);
+        Ok(Self::from_entries(models.map(|(name, value)| Entry {
+            folded: fold(name),
+            name: name.clone(),
+            price: js::truthy(Some(value)).then(|| price_of(value)),
+            proper: value.is_object(),
+        })))
     }
 
     /// Number of models.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.entries.iter().filter(|entry| entry.proper).count()
     }
 
     /// Whether no model has a price.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        !self.entries.iter().any(|entry| entry.proper)
     }
 
     /// Prices of a model, by the legacy match: exact, known successors, Bedrock without region, then the
     /// first entry whose folded name contains, or is contained in, the folded model name.
     pub fn find(&self, model: &str) -> Option<&Price> {
-        self.find_entry(model).map(|entry| &entry.price)
+        self.find_entry(model)?.price.as_ref()
     }
 
     /// Name of the entry that [`PriceTable::find`] takes.
@@ -126,9 +143,8 @@ impl PriceTable {
         self.find_entry(model).map(|entry| entry.name.as_str())
     }
 
-    fn from_entries(entries: impl Iterator<Item = (String, Price)>) -> Self {
-        let entries: Vec<Entry> =
-            entries.map(|(name, price)| Entry { folded: fold(&name), name, price }).collect();
+    fn from_entries(entries: impl Iterator<Item = Entry>) -> Self {
+        let entries: Vec<Entry> = entries.collect();
         let by_name = entries.iter().enumerate().map(|(at, e)| (e.name.clone(), at)).collect();
         Self { entries, by_name, remembered: Mutex::default() }
     }
@@ -137,7 +153,7 @@ impl PriceTable {
         if model.is_empty() {
             return None;
         }
-        if let Some(&at) = self.by_name.get(model) {
+        if let Some(at) = self.exact(model) {
             return self.entries.get(at);
         }
         let known = self.remembered.lock().get(model).copied();
@@ -153,8 +169,14 @@ impl PriceTable {
         self.entries.get(found?)
     }
 
+    /// The entry of this name, unless it is an empty one.
+    fn exact(&self, name: &str) -> Option<usize> {
+        let at = *self.by_name.get(name)?;
+        self.entries.get(at).is_some_and(|entry| entry.price.is_some()).then_some(at)
+    }
+
     fn search(&self, model: &str) -> Option<usize> {
-        let exact = |name: &str| self.by_name.get(name).copied();
+        let exact = |name: &str| self.exact(name);
         if (model == "gpt-5.5" || model.starts_with("gpt-5.6"))
             && let Some(found) = exact("gpt-5")
         {
@@ -188,14 +210,12 @@ fn without_region(model: &str) -> &str {
     ["us.", "eu.", "apac."].iter().find_map(|region| model.strip_prefix(region)).unwrap_or(model)
 }
 
-pub(super) fn price_of(fields: &Map<String, Value>) -> Price {
-    // Prices written as text count, too.
-    let price = |name: &str| match fields.get(name)? {
-        Value::String(text) => text.trim().parse::<f64>().ok().filter(|usd| usd.is_finite()),
-        other => other.as_f64(),
-    };
+/// Prices of an entry; one that is no object has none.
+pub(super) fn price_of(entry: &Value) -> Price {
+    let price = |name: &str| entry.get(name).and_then(Told::of);
+    let special = &entry["provider_specific_entry"];
     Price {
-        provider: fields.get("litellm_provider").and_then(Value::as_str).map(str::to_owned),
+        provider: entry["litellm_provider"].as_str().map(str::to_owned),
         input: price("input_cost_per_token"),
         output: price("output_cost_per_token"),
         cache_write: price("cache_creation_input_token_cost"),
@@ -209,29 +229,17 @@ pub(super) fn price_of(fields: &Map<String, Value>) -> Price {
         input_priority: price("input_cost_per_token_priority"),
         output_priority: price("output_cost_per_token_priority"),
         cache_read_priority: price("cache_read_input_token_cost_priority"),
-        priority_tier: fields.get("supports_service_tier").is_some_and(is_truthy),
-        fast: fields
-            .get("provider_specific_entry")
-            .and_then(|entry| entry.get("fast"))
-            .and_then(Value::as_f64),
-    }
-}
-
-fn is_truthy(value: &Value) -> bool {
-    match value {
-        Value::Null | Value::Bool(false) => false,
-        Value::Number(number) => number.as_f64() != Some(0.0),
-        Value::String(text) => !text.is_empty(),
-        _ => true,
+        priority_tier: js::truthy(entry.get("supports_service_tier")),
+        fast: special.get("fast").and_then(Told::of),
     }
 }
 
 /// One line of `prices.tsv`; its first line names the columns.
-fn built_in_line(line: &str) -> (String, Price) {
+fn built_in_line(line: &str) -> Entry {
     let mut columns = line.split('\t');
     let name = columns.next().unwrap_or_default().to_owned();
     let provider = columns.next().filter(|text| !text.is_empty()).map(str::to_owned);
-    let mut price = || columns.next().and_then(|text| text.parse::<f64>().ok());
+    let mut price = || columns.next().and_then(|text| text.parse::<f64>().ok()).map(Told::number);
     let price = Price {
         provider,
         input: price(),
@@ -246,9 +254,9 @@ fn built_in_line(line: &str) -> (String, Price) {
         input_priority: price(),
         output_priority: price(),
         cache_read_priority: price(),
-        priority_tier: price() == Some(1.0),
+        priority_tier: price() == Some(Told::number(1.0)),
         fast: price(),
         cache_write_1h_200k: price(),
     };
-    (name, price)
+    Entry { folded: fold(&name), name, price: Some(price), proper: true }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use compat::number::parse_float;
+use compat::js;
 use serde_json::Value;
 
 /// Global rates by service name, from `system:service_rates`; a missing service counts 1.
@@ -29,14 +29,12 @@ impl ServiceRates {
     /// Reads the stored JSON; missing or unreadable text means 1 everywhere.
     pub fn parse(stored: Option<&str>) -> Self {
         let stored = stored.and_then(|text| serde_json::from_str::<Value>(text).ok());
-        Self(
-            stored.as_ref().and_then(|config| config.get("rates")).map(numbers).unwrap_or_default(),
-        )
+        Self(stored.as_ref().map(|config| numbers(&config["rates"], js::or)).unwrap_or_default())
     }
 
-    /// Rate of a service; 0 counts as 1.
+    /// Rate of a service; 0 counts as 1, unless it is written as a text.
     pub fn rate(&self, service: &str) -> f64 {
-        self.0.get(service).copied().filter(|rate| *rate != 0.0).unwrap_or(1.0)
+        self.0.get(service).copied().unwrap_or(1.0)
     }
 }
 
@@ -48,7 +46,7 @@ impl KeyRates {
         }
         Self(match serde_json::from_str::<Value>(text) {
             Ok(Value::Null) => Own::Unrated,
-            Ok(rates) => Own::Rates(numbers(&rates)),
+            Ok(rates) => Own::Rates(numbers(&rates, js::given)),
             Err(_) => Own::None,
         })
     }
@@ -97,12 +95,12 @@ fn service_of_model(model: &str) -> &'static str {
         .map_or("claude", |(service, _)| service)
 }
 
-/// Fields that are numbers or number texts; others are left out.
-fn numbers(rates: &Value) -> HashMap<String, f64> {
-    let number = |value: &Value| match value {
-        Value::String(text) => parse_float(text),
-        other => other.as_f64(),
-    };
+/// The rates among the fields that are there, as numbers; those that are none are left out.
+fn numbers(
+    rates: &Value,
+    is_there: impl Fn(Option<&Value>) -> Option<&Value>,
+) -> HashMap<String, f64> {
+    let number = |value| Some(js::number(Some(is_there(Some(value))?))).filter(|n| n.is_finite());
     rates
         .as_object()
         .map(|fields| fields.iter().filter_map(|(k, v)| Some((k.clone(), number(v)?))).collect())
@@ -122,12 +120,21 @@ mod tests {
     #[case(r#"{"codex":3}"#, 0.006)]
     #[case(r#"{"claude":null}"#, 0.006)]
     #[case("null", 0.004)]
+    #[case(r#"{"claude":"2"}"#, 0.012)]
+    #[case(r#"{"claude":""}"#, 0.0)]
+    #[case(r#"{"claude":"2 x"}"#, 0.006)]
+    #[case(r#"{"claude":[2]}"#, 0.012)]
+    #[case(r#"{"claude":false}"#, 0.0)]
     #[case("broken", 0.006)]
     fn rates_multiply(#[case] own: &str, #[case] rated: f64) {
-        let global = ServiceRates::parse(Some(r#"{"rates":{"claude":1.5,"gemini":0}}"#));
+        let global = ServiceRates::parse(Some(
+            r#"{"rates":{"claude":1.5,"gemini":0,"ccr":"0","azure":""}}"#,
+        ));
         assert_eq!(KeyRates::parse(own).rated(0.004, "claude", &global), rated);
         assert_eq!(global.rate("gemini"), 1.0);
         assert_eq!(global.rate("droid"), 1.0);
+        assert_eq!(global.rate("azure"), 1.0);
+        assert_eq!(global.rate("ccr"), 0.0, "a text that is not empty");
     }
 
     #[rstest]

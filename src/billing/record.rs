@@ -116,7 +116,7 @@ pub(super) fn event(
     rates: &ServiceRates,
 ) -> UsageEvent {
     let usage = priced_usage(record);
-    let cost = cost::calculate(prices, &usage, record.model);
+    let cost = bookable(cost::calculate(prices, &usage, record.model), record.recording);
     let tokens = counts(&usage);
     let rated = rate(record, rates, cost.total);
     let detailed = record.recording == Recording::Detailed;
@@ -142,7 +142,7 @@ pub(super) fn event(
                 cost: window_cost(record, prices, rates, &usage, cost.total, rated),
             }
         }),
-        cost: breakdown(cost, detailed),
+        cost: breakdown(&cost, detailed),
         rated,
         meta: Some(meta(&record.request, record.finished_at_ms)),
         detail: record.detail.map(|detail| capture(&detail)),
@@ -221,7 +221,17 @@ fn window_cost(
     rate(record, rates, cost::recalculate_for_window(prices, usage, record.model))
 }
 
-fn breakdown(cost: Cost, detailed: bool) -> CostBreakdown {
+/// What can be booked of a cost. Prices that are no numbers make none: the detailed recorder then books the
+/// request without a cost, the simple one notes that there is no number.
+fn bookable(cost: Cost, recording: Recording) -> Cost {
+    match recording {
+        _ if cost.total.is_finite() => cost,
+        Recording::Detailed => Cost::default(),
+        Recording::Simple => Cost { total: f64::NAN, ..cost },
+    }
+}
+
+fn breakdown(cost: &Cost, detailed: bool) -> CostBreakdown {
     CostBreakdown {
         input: cost.input,
         output: cost.output,
@@ -230,7 +240,7 @@ fn breakdown(cost: Cost, detailed: bool) -> CostBreakdown {
         ephemeral_5m: cost.ephemeral_5m,
         ephemeral_1h: cost.ephemeral_1h,
         total: cost.total,
-        source: detailed.then(|| cost.source.as_str().to_owned()),
+        source: cost.source.filter(|_| detailed).map(|source| source.as_str().to_owned()),
         used_fallback: cost.used_fallback,
     }
 }

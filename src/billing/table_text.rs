@@ -3,7 +3,10 @@
 
 use serde_json::Value;
 
-use super::prices::{Price, PriceError, price_of};
+use super::{
+    prices::{Price, PriceError, price_of},
+    told::Told,
+};
 
 /// Columns, in order; the first line of the table names them.
 const COLUMNS: [&str; 17] = [
@@ -54,7 +57,7 @@ pub fn table_text(list: &str) -> Result<String, PriceError> {
     let mut text = COLUMNS.join("\t");
     text.push('\n');
     for (name, fields) in models.iter().filter(|(name, _)| is_asked_for(name)) {
-        let Some(price) = fields.as_object().map(price_of) else { continue };
+        let price = price_of(fields);
         if price.input.is_some() || price.output.is_some() {
             text.push_str(&line(name, &price));
             text.push('\n');
@@ -71,7 +74,10 @@ fn is_asked_for(name: &str) -> bool {
 }
 
 fn line(name: &str, price: &Price) -> String {
-    let amount = |usd: Option<f64>| usd.map(|usd| format!("{usd:e}")).unwrap_or_default();
+    let amount = |told: Option<Told>| {
+        let usd = told.map(Told::amount).filter(|usd| usd.is_finite());
+        usd.map(|usd| format!("{usd:e}")).unwrap_or_default()
+    };
     let cells = [
         name.to_owned(),
         price.provider.clone().unwrap_or_default().replace(['\t', '\n'], " "),
@@ -103,7 +109,7 @@ mod tests {
         "sample_spec": {"input_cost_per_token": 0.0},
         "gpt-5": {"input_cost_per_token": 1.25e-06, "output_cost_per_token": 1e-05, "litellm_provider": "openai",
                   "cache_read_input_token_cost": 1.25e-07, "supports_service_tier": true,
-                  "input_cost_per_token_priority": 2.5e-06, "output_cost_per_token_priority": "2e-05"},
+                  "input_cost_per_token_priority": 2.5e-06, "output_cost_per_token_priority": 2e-05},
         "azure/gpt-5": {"input_cost_per_token": 1.0},
         "us.anthropic.claude-sonnet-4-20250514-v1:0": {"input_cost_per_token": 3e-06, "litellm_provider": "bedrock_converse"},
         "claude-sonnet-4-5": {"input_cost_per_token": 3e-06, "input_cost_per_token_above_200k_tokens": 6e-06,
@@ -126,7 +132,10 @@ mod tests {
         for name in names {
             assert_eq!(table.find(name), list.find(name), "{name}");
         }
-        assert_eq!(table.find("claude-sonnet-4-5").unwrap().cache_write_1h_200k, Some(1.2e-5));
+        assert_eq!(
+            table.find("claude-sonnet-4-5").unwrap().cache_write_1h_200k,
+            Some(Told::number(1.2e-5))
+        );
         assert!(table_text("[]").is_err());
     }
 

@@ -14,7 +14,7 @@ use tokio::runtime::Builder;
 use super::{Output, demo};
 use crate::{
     app,
-    billing::{Price, PriceBook, table_text},
+    billing::{Price, PriceBook, Told, table_text},
     config::Config,
 };
 
@@ -128,7 +128,8 @@ fn explain(model: &str, book: &PriceBook, output: &Output) {
             output.line(&format!("  {what:<28} {}", compat::number::js(rounded(usd))));
         }
     }
-    if let Some(fast) = price.fast {
+    let fast = price.fast.map(Told::amount);
+    if let Some(fast) = fast {
         output.line(&format!("  {:<28} times {fast}", "fast mode"));
     }
     let prices: serde_json::Map<String, Value> = rows(price)
@@ -137,7 +138,7 @@ fn explain(model: &str, book: &PriceBook, output: &Output) {
         .collect();
     output.value(&json!({
         "model": model, "entry": name, "provider": price.provider, "usdPerMillion": prices,
-        "fast": price.fast, "priorityTier": price.priority_tier,
+        "fast": fast, "priorityTier": price.priority_tier,
     }));
 }
 
@@ -147,7 +148,7 @@ fn rounded(usd: f64) -> f64 {
 }
 
 fn rows(price: &Price) -> [(&'static str, Option<f64>); 13] {
-    [
+    let rows = [
         ("input", price.input),
         ("output", price.output),
         ("cache write, 5 minutes", price.cache_write),
@@ -161,5 +162,6 @@ fn rows(price: &Price) -> [(&'static str, Option<f64>); 13] {
         ("priority tier: input", price.input_priority),
         ("priority tier: output", price.output_priority),
         ("priority tier: cache read", price.cache_read_priority),
-    ]
+    ];
+    rows.map(|(what, told)| (what, told.map(Told::amount)))
 }

@@ -48,15 +48,29 @@ pub async fn keep_updated(billing: &Billing, sender: &Arc<dyn Sender>, mirror: &
     }
     let mut aged_at = None::<Instant>;
     loop {
-        if aged_at.is_none_or(|at| at.elapsed() >= AGE_INTERVAL) {
+        let aged = aged_at.is_none_or(|at| at.elapsed() >= AGE_INTERVAL);
+        if aged {
             aged_at = Some(Instant::now());
-            if billing.price_book().is_outdated(AGE_INTERVAL) {
-                report(download(billing.price_book(), sender, mirror).await);
-            }
         }
-        report(compare(billing.price_book(), sender, mirror).await.map(drop));
+        if let Err(error) = look(billing.price_book(), sender, mirror, aged).await {
+            tracing::warn!(%error, "prices were not updated; those at hand stay in force");
+        }
         sleep(CHECKSUM_INTERVAL).await;
     }
+}
+
+/// One look at the mirror: fetches the file if it is `aged` and a day old or missing, then compares
+/// checksums. What fails ends the look: the next is minutes away, and one reason is enough to tell.
+async fn look(
+    book: &PriceBook,
+    sender: &Arc<dyn Sender>,
+    mirror: &PricesConfig,
+    aged: bool,
+) -> Result<(), FetchError> {
+    if aged && book.is_outdated(AGE_INTERVAL) {
+        download(book, sender, mirror).await?;
+    }
+    compare(book, sender, mirror).await.map(drop)
 }
 
 /// Fetches the file now if the mirror's checksum is another than ours; whether it did.
@@ -139,12 +153,6 @@ async fn fetch(sender: &Arc<dyn Sender>, url: &str) -> Result<Bytes, FetchError>
     timeout(PATIENCE, exchange).await.map_err(|_| FetchError::Slow)?
 }
 
-fn report(result: Result<(), FetchError>) {
-    if let Err(error) = result {
-        tracing::warn!(%error, "prices were not updated; those at hand stay in force");
-    }
-}
-
 #[cfg(test)]
 mod tests {
 
@@ -152,6 +160,7 @@ mod tests {
         collections::HashMap,
         fs,
         path::{Path, PathBuf},
+        sync::atomic::{AtomicUsize, Ordering},
     };
 
     use compat::{
@@ -163,17 +172,21 @@ mod tests {
     use sha2::{Digest, Sha256};
 
     use super::*;
-    use crate::upstream::{SendErrorKind, UpstreamResponse};
+    use crate::{
+        billing::Told,
+        upstream::{SendErrorKind, UpstreamResponse},
+    };
 
     /// Answers by URL; unknown ones fail.
     #[derive(Default)]
-    struct Mirror(Mutex<HashMap<String, String>>);
+    struct Mirror(Mutex<HashMap<String, String>>, AtomicUsize);
 
     impl Sender for Mirror {
         fn send(
             &self,
             request: UpstreamRequest,
         ) -> BoxFuture<'_, Result<UpstreamResponse, SendError>> {
+            self.1.fetch_add(1, Ordering::Relaxed);
             let found = self.0.lock().get(&request.url).cloned();
             async move {
                 let text = found.ok_or_else(|| SendError::new(SendErrorKind::Refused, "no"))?;
@@ -215,15 +228,16 @@ mod tests {
         let config = mirror_config();
         let mirror = Arc::new(Mirror::default());
         let sender: Arc<dyn Sender> = mirror.clone();
-        assert!(compare(billing.price_book(), &sender, &config).await.is_err());
+        assert!(look(billing.price_book(), &sender, &config, true).await.is_err());
+        assert_eq!(mirror.1.load(Ordering::Relaxed), 1, "a mirror out of reach is asked once");
         assert_eq!(billing.prices().len(), 222, "the built-in table stays");
 
         let checksum = hex::encode(Sha256::digest(PRICES));
         mirror.0.lock().insert(config.json_url.clone(), PRICES.into());
         mirror.0.lock().insert(config.hash_url.clone(), format!("{checksum}  p.json\n"));
         assert!(billing.price_book().is_outdated(AGE_INTERVAL));
-        compare(billing.price_book(), &sender, &config).await.unwrap();
-        assert_eq!(billing.prices().find("new-model").unwrap().input, Some(0.5));
+        look(billing.price_book(), &sender, &config, true).await.unwrap();
+        assert_eq!(billing.prices().find("new-model").unwrap().input, Some(Told::number(0.5)));
         assert!(!billing.price_book().is_outdated(AGE_INTERVAL));
         let file = fs::read_to_string(dir.join("data/model_pricing.json")).unwrap();
         assert_eq!(file, PRICES);

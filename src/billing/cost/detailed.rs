@@ -1,7 +1,10 @@
 //! The calculator for cache-lifetime splits, long context and fast mode.
 
-use super::{Cost, PricingSource, Usage, first, is_claude, tokens};
-use crate::billing::prices::{Price, PriceTable};
+use super::{Cost, PricingSource, Usage, is_claude, tokens};
+use crate::billing::{
+    prices::{Price, PriceTable},
+    told::{Told, first},
+};
 
 const LONG_CONTEXT_BETA: &str = "context-1m-2025-08-07";
 const FAST_BETA: &str = "fast-mode-2026-02-01";
@@ -17,15 +20,26 @@ const CLAUDE_READ: f64 = 0.1;
 
 /// USD per token of one request.
 struct Tariff {
-    input: f64,
-    output: f64,
-    cache_write: f64,
-    cache_write_1h: f64,
-    cache_read: f64,
+    input: Told,
+    output: Told,
+    cache_write: Told,
+    cache_write_1h: Told,
+    cache_read: Told,
 }
 
-/// Cost by the price table, or `None` when it has no entry for the model.
+/// Cost by the price table, or `None` when it has no entry for the model, or one with prices that are no
+/// numbers.
 pub(super) fn calculate(prices: &PriceTable, usage: &Usage<'_>, model: &str) -> Option<Cost> {
+    let (cost, sound) = unchecked(prices, usage, model)?;
+    sound.then_some(cost)
+}
+
+/// Cost by the price table, and whether all of it are numbers with an end; `None` without an entry.
+pub(super) fn unchecked(
+    prices: &PriceTable,
+    usage: &Usage<'_>,
+    model: &str,
+) -> Option<(Cost, bool)> {
     let price = prices.find(model)?;
     let claude = is_claude(model, price);
     let long_context = is_long_context(usage, model, price);
@@ -34,24 +48,26 @@ pub(super) fn calculate(prices: &PriceTable, usage: &Usage<'_>, model: &str) -> 
         fill_claude_cache(&mut tariff);
     }
     if is_fast(usage) {
-        speed_up(&mut tariff, first(&[price.fast, Some(DEFAULT_FAST_MULTIPLIER)]));
+        let fast = price.fast.filter(|fast| fast.counts());
+        speed_up(&mut tariff, fast.map_or(DEFAULT_FAST_MULTIPLIER, Told::amount));
     }
 
-    let input = tokens(usage.input) * tariff.input;
-    let output = tokens(usage.output) * tariff.output;
+    let input = tokens(usage.input) * tariff.input.amount();
+    let output = tokens(usage.output) * tariff.output.amount();
     let (ephemeral_5m, ephemeral_1h, cache_create) = match usage.split {
         Some(split) => {
-            let short = tokens(split.ephemeral_5m) * tariff.cache_write;
-            let long = tokens(split.ephemeral_1h) * tariff.cache_write_1h;
+            let short = tokens(split.ephemeral_5m) * tariff.cache_write.amount();
+            let long = tokens(split.ephemeral_1h) * tariff.cache_write_1h.amount();
             (short, long, short + long)
         }
+        None if usage.cache_create == 0 => (0.0, 0.0, 0.0),
         None => {
-            let all = tokens(usage.cache_create) * tariff.cache_write;
+            let all = tokens(usage.cache_create) * tariff.cache_write.amount();
             (all, 0.0, all)
         }
     };
-    let cache_read = tokens(usage.cache_read) * tariff.cache_read;
-    Some(Cost {
+    let cache_read = tokens(usage.cache_read) * tariff.cache_read.amount();
+    let cost = Cost {
         input,
         output,
         cache_create,
@@ -60,9 +76,20 @@ pub(super) fn calculate(prices: &PriceTable, usage: &Usage<'_>, model: &str) -> 
         ephemeral_1h,
         total: input + output + cache_create + cache_read,
         long_context,
-        source: PricingSource::Dynamic,
+        source: Some(PricingSource::Dynamic),
         used_fallback: false,
-    })
+    };
+    // The total is finite only if its parts are.
+    let sound = tariff.is_sound() && cost.total.is_finite();
+    Some((cost, sound))
+}
+
+impl Tariff {
+    /// Whether the prices are numbers; that of one-hour writes shows in the cost alone.
+    fn is_sound(&self) -> bool {
+        let prices = [self.input, self.output, self.cache_write, self.cache_read];
+        prices.into_iter().all(Told::is_finite_number)
+    }
 }
 
 fn is_long_context(usage: &Usage<'_>, model: &str, price: &Price) -> bool {
@@ -99,9 +126,10 @@ fn base_tariff(price: &Price) -> Tariff {
 /// cache prices from that; other entries fall back to their base prices.
 fn long_tariff(price: &Price, claude: bool) -> Tariff {
     let base = base_tariff(price);
-    let unless_claude = |fallback: Option<f64>| if claude { None } else { fallback };
+    let unless_claude = |fallback: Option<Told>| if claude { None } else { fallback };
+    let doubled = if claude { base.input.times(2.0) } else { base.input };
     Tariff {
-        input: price.input_200k.unwrap_or(if claude { base.input * 2.0 } else { base.input }),
+        input: price.input_200k.unwrap_or(doubled),
         output: price.output_200k.unwrap_or(base.output),
         cache_write: first(&[price.cache_write_200k, unless_claude(price.cache_write)]),
         cache_write_1h: price
@@ -113,9 +141,9 @@ fn long_tariff(price: &Price, claude: bool) -> Tariff {
 
 fn fill_claude_cache(tariff: &mut Tariff) {
     let input = tariff.input;
-    let fill = |price: &mut f64, multiple: f64| {
-        if *price == 0.0 {
-            *price = input * multiple;
+    let fill = |price: &mut Told, multiple: f64| {
+        if !price.counts() {
+            *price = input.times(multiple);
         }
     };
     fill(&mut tariff.cache_write, CLAUDE_WRITE_5M);
@@ -132,7 +160,7 @@ fn speed_up(tariff: &mut Tariff, multiplier: f64) {
             &mut tariff.cache_read,
             &mut tariff.cache_write_1h,
         ] {
-            *price *= multiplier;
+            *price = price.times(multiplier);
         }
     }
 }

@@ -59,7 +59,7 @@ impl PricingSource {
 }
 
 /// Real cost of one reply, USD.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Cost {
     /// Uncached input.
     pub input: f64,
@@ -77,8 +77,8 @@ pub struct Cost {
     pub total: f64,
     /// Whether long-context prices applied.
     pub long_context: bool,
-    /// Where the prices came from.
-    pub source: PricingSource,
+    /// Where the prices came from; `None` for a request without a cost that can be calculated.
+    pub source: Option<PricingSource>,
     /// Whether prices had to be guessed.
     pub used_fallback: bool,
 }
@@ -104,8 +104,8 @@ pub fn recalculate_for_window(prices: &PriceTable, usage: &Usage<'_>, model: &st
         cache_read: usage.cache_read,
         ..Usage::default()
     };
-    match detailed::calculate(prices, &bare, model) {
-        Some(cost) if cost.total != 0.0 => cost.total,
+    match detailed::unchecked(prices, &bare, model) {
+        Some((cost, _)) if cost.total != 0.0 => cost.total,
         _ => calculate(prices, &bare, model).total,
     }
 }
@@ -113,18 +113,14 @@ pub fn recalculate_for_window(prices: &PriceTable, usage: &Usage<'_>, model: &st
 /// Real cost by the detailed calculator alone; 0 for a model without a price (what the weekly costs are
 /// filled by, `weeklyClaudeCostInitService.js`).
 pub fn detailed_total(prices: &PriceTable, usage: &Usage<'_>, model: &str) -> f64 {
-    detailed::calculate(prices, usage, model).map_or(0.0, |cost| cost.total)
+    let cost = detailed::unchecked(prices, usage, model).map(|(cost, _)| cost.total);
+    cost.filter(|total| !total.is_nan()).unwrap_or(0.0)
 }
 
 /// A token count as a double.
 #[expect(clippy::cast_precision_loss, reason = "the legacy service counts in doubles")]
 fn tokens(count: u64) -> f64 {
     count as f64
-}
-
-/// `a || b || 0`: the first price that is there and not zero.
-fn first(prices: &[Option<f64>]) -> f64 {
-    prices.iter().copied().flatten().find(|price| *price != 0.0).unwrap_or(0.0)
 }
 
 /// Whether prices of Claude models apply: flat at any length, cache prices derived from input.

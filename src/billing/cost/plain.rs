@@ -1,7 +1,10 @@
 //! The calculator for replies without a cache-lifetime split; knows the priority tier, ignores speed.
 
-use super::{Cost, PricingSource, Usage, first, tokens};
-use crate::billing::prices::{Price, PriceTable};
+use super::{Cost, PricingSource, Usage, tokens};
+use crate::billing::{
+    prices::{Price, PriceTable},
+    told::{Told, first},
+};
 
 const MILLION: f64 = 1_000_000.0;
 
@@ -60,28 +63,26 @@ pub(super) fn calculate(
         ephemeral_1h: 0.0,
         total: input + output + cache_create + cache_read,
         long_context: false,
-        source,
+        source: Some(source),
         used_fallback: detailed_failed || source == PricingSource::UnknownFallback,
     }
 }
 
 fn listed(price: &Price, usage: &Usage<'_>, model: &str) -> Tariff {
     let priority = usage.service_tier == Some("priority") && price.priority_tier;
-    let tier = |special: Option<f64>, base: Option<f64>| {
-        first(&[special.filter(|_| priority), base]) * MILLION
+    let tier = |special: Option<Told>, base: Option<Told>| {
+        first(&[special.filter(|_| priority), base]).amount() * MILLION
     };
     let input = tier(price.input_priority, price.input);
     let openai = model.contains("gpt")
         || model.contains("o1")
         || price.provider.as_deref() == Some("openai");
-    let mut cache_write = first(&[price.cache_write]) * MILLION;
-    if openai && cache_write == 0.0 && usage.cache_create > 0 {
-        cache_write = input;
-    }
+    let cache_write = first(&[price.cache_write]);
+    let write_as_input = openai && !cache_write.counts() && usage.cache_create > 0;
     Tariff {
         input,
         output: tier(price.output_priority, price.output),
-        cache_write,
+        cache_write: if write_as_input { input } else { cache_write.amount() * MILLION },
         cache_read: tier(price.cache_read_priority, price.cache_read),
     }
 }
