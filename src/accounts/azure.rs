@@ -49,14 +49,14 @@ impl Accounts {
             return;
         }
         let hint = if status == 429 { self.hint(headers) } else { None };
-        self.0.ports.writes.send(self.cool_down(entry, status, hint)).await;
+        self.write_now(self.cool_down(entry, status, hint)).await;
     }
 
     /// No answer came of the exchange; also when no request could be made of what the client sent.
     pub async fn azure_broken(&self, entry: &Arc<Entry>) {
         if !entry.is("disableAutoProtection") {
             let cmds = self.cool_down(entry, NO_ANSWER, None);
-            self.0.ports.writes.send(cmds).await;
+            self.write_now(cmds).await;
         }
     }
 

@@ -99,7 +99,7 @@ impl Accounts {
             _ => false,
         };
         if !exempt {
-            self.0.ports.writes.send(self.cool_down(&entry, status, None)).await;
+            self.write_now(self.cool_down(&entry, status, None)).await;
         }
     }
 }

@@ -151,6 +151,15 @@ impl Accounts {
         self.0.ports.writes.flush().await;
     }
 
+    /// Writes what the next request has to find, whichever instance it reaches: waits until Redis has
+    /// answered. For refusals and failures, which are rare and whose client can wait for a round trip.
+    async fn write_now(&self, cmds: Vec<Cmd>) {
+        if !cmds.is_empty() {
+            self.0.ports.writes.send(cmds).await;
+            self.0.ports.writes.flush().await;
+        }
+    }
+
     fn now_ms(&self) -> i64 {
         self.0.ports.clock.now_ms()
     }

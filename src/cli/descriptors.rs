@@ -12,6 +12,16 @@ pub fn raise_limit() -> Option<u64> {
     if raised.is_ok() { maximum } else { current }
 }
 
+/// Files that are open whoever is served: Redis, logs, journal, listeners, background work.
+const RESERVED: u64 = 64;
+
+/// How many clients may be connected under a limit, so that the upstream connection of each can be opened
+/// too. Without this, clients that were let in fill the table and all of them fail.
+pub fn most_clients(limit: u64) -> u32 {
+    let clients = limit.saturating_sub(RESERVED) / 2;
+    u32::try_from(clients.max(1)).unwrap_or(u32::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -21,5 +31,13 @@ mod tests {
         let limit = raise_limit();
         assert_eq!(getrlimit(Resource::Nofile).current, limit);
         assert_eq!(getrlimit(Resource::Nofile).maximum, limit);
+    }
+
+    #[test]
+    fn each_client_has_room_for_its_upstream() {
+        assert_eq!(most_clients(200), 68);
+        assert_eq!(most_clients(1_024), 480);
+        assert_eq!(most_clients(0), 1);
+        assert_eq!(most_clients(u64::MAX), u32::MAX);
     }
 }

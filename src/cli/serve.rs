@@ -11,10 +11,11 @@ use super::descriptors;
 use crate::{app, config::Config, logs};
 
 /// Serves until a signal asks to stop and the drain is over.
-pub(super) fn run(config: Config) -> anyhow::Result<()> {
+pub(super) fn run(mut config: Config) -> anyhow::Result<()> {
     let logs = logs::start(&config.logs, config.time.offset_hours);
-    descriptors::raise_limit();
+    let files = descriptors::raise_limit();
     warn_about(&config);
+    fit_clients(&mut config, files);
     let runtime = runtime(&config)?;
     let stop = CancellationToken::new();
     let served = runtime.block_on(async {
@@ -27,6 +28,17 @@ pub(super) fn run(config: Config) -> anyhow::Result<()> {
     drop(runtime);
     drop(logs);
     served
+}
+
+/// Lets in no more clients than can be served with so many open files.
+fn fit_clients(config: &mut Config, files: Option<u64>) {
+    let Some(files) = files else { return };
+    let clients = descriptors::most_clients(files);
+    if clients < config.server.max_connections {
+        let wanted = config.server.max_connections;
+        tracing::warn!(files, clients, wanted, "The limit of open files allows fewer clients");
+        config.server.max_connections = clients;
+    }
 }
 
 fn runtime(config: &Config) -> anyhow::Result<Runtime> {

@@ -176,9 +176,9 @@ async fn observe(
     }
     if world.is_none() {
         let scenario = &source.scenario;
-        *world = Some(
-            World::launch(launch, &scenario.env, &scenario.hosts, scenario.runs_jobs()).await?,
-        );
+        let (jobs, instances) = (scenario.runs_jobs(), scenario.instances());
+        *world =
+            Some(World::launch(launch, &scenario.env, &scenario.hosts, jobs, instances).await?);
     }
     let world = world.as_mut().context("no service")?;
     run::run(world, source, &project.rules).await.with_context(|| world.log_tail())
@@ -233,6 +233,7 @@ async fn attached(project: &Project, options: &Options) -> Result<Vec<Observed>>
             || scenario.settings.is_some()
             || scenario.service_rates.is_some()
             || scenario.runs_jobs()
+            || scenario.instances() > 1
         {
             println!("left out {} (needs a process of its own: use --legacy DIR)", source.name);
             continue;

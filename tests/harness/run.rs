@@ -142,10 +142,14 @@ async fn take_step(world: &mut World, run: &Run<'_>, step: &Step) -> Result<Opti
         return Ok(Some(json!({ "look": replies.into_iter().map(plain).collect::<Vec<_>>() })));
     }
     if let Some(send) = &step.send {
-        return Ok(Some(json!({ "response": exchange(run, send, world.port).await })));
+        return Ok(Some(
+            json!({ "response": exchange(run, send, world.port_of(send.instance)).await }),
+        ));
     }
     if let Some(sends) = &step.parallel {
-        let answers = join_all(sends.iter().map(|send| exchange(run, send, world.port))).await;
+        let answers =
+            join_all(sends.iter().map(|send| exchange(run, send, world.port_of(send.instance))))
+                .await;
         return Ok(Some(json!({ "responses": answers })));
     }
     Ok(None)

@@ -63,6 +63,9 @@ pub struct Scenario {
     pub send: Option<Send>,
     #[serde(default)]
     pub steps: Vec<Step>,
+    /// How many processes of the service run on the one Redis, one unless said.
+    #[serde(default)]
+    pub instances: Option<usize>,
     /// Extra time before the final look at Redis.
     #[serde(default)]
     pub settle_ms: u64,
@@ -199,6 +202,9 @@ pub struct Send {
     pub claim_length: Option<u64>,
     #[serde(default)]
     pub stream: Option<bool>,
+    /// Which of the `instances` is asked, counted from 0.
+    #[serde(default)]
+    pub instance: usize,
     /// Start of the request after the start of its parallel group.
     #[serde(default)]
     pub after_ms: u64,
@@ -257,6 +263,14 @@ pub struct Reply {
     /// Ordinary messages to a Bedrock stream become such events by themselves.
     #[serde(default)]
     pub aws: Option<Vec<Value>>,
+    /// The whole answer byte for byte, status line and framing included, in place of all of the above: texts,
+    /// `{"hex": bytes}`, `{"wait_ms": n}`. HTTP/1.1 only.
+    #[serde(default)]
+    pub wire: Option<Vec<Value>>,
+    /// Breaks the answer off after so many bytes of it, head and framing included (of the body with HTTP/2), as
+    /// `then` says.
+    #[serde(default)]
+    pub cut: Option<usize>,
     /// Pause before the head.
     #[serde(default)]
     pub delay_ms: u64,
@@ -283,11 +297,17 @@ impl Scenario {
         self.steps.iter().any(|step| step.job.is_some())
     }
 
+    /// How many processes of the service the scenario takes.
+    pub fn instances(&self) -> usize {
+        self.instances.unwrap_or(1).max(1)
+    }
+
     /// What decides whether two scenarios may share one process of the service.
     pub fn group(&self) -> String {
         format!(
-            "{:?} {:?} {:?} {} {}",
+            "{:?} {:?} {:?} {:?} {} {}",
             self.runs_jobs(),
+            self.instances(),
             self.env,
             self.hosts,
             self.settings.as_ref().map(|s| Value::Object(s.clone())).unwrap_or_default(),

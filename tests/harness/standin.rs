@@ -323,14 +323,29 @@ impl Plan {
             }
         }
         let status = reply.status.unwrap_or(200);
+        let mut plain = plain;
+        if let Some(parts) = &reply.wire {
+            pieces = wire_pieces(parts);
+        }
         let mut head = format!("HTTP/1.1 {status} {}\r\n", reason(status));
         for (name, value) in &headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         head.push_str("\r\n");
+        if reply.wire.is_some() {
+            head.clear();
+        }
+        if let Some(most) = reply.cut {
+            plain = first_bytes(plain, most);
+            pieces.insert(0, Piece::Bytes(std::mem::take(&mut head).into_bytes()));
+            pieces = first_bytes(pieces, most);
+        }
         headers.retain(|(name, _)| !name.eq_ignore_ascii_case("transfer-encoding"));
         let before = Duration::from_millis(reply.delay_ms);
-        let (fail, then) = (reply.fail.clone(), reply.then.clone());
+        let (fail, mut then) = (reply.fail.clone(), reply.then.clone());
+        if reply.cut.is_some() {
+            then.get_or_insert_with(|| "cut".to_owned());
+        }
         Self { before, fail, status, headers, plain, then, head, pieces }
     }
 }
@@ -368,6 +383,41 @@ async fn play<W: tokio::io::AsyncWrite + Unpin>(plan: &Plan, write: &mut W) -> &
         Some(_) => "scripted",
         None => "complete",
     }
+}
+
+/// Exact bytes as a scenario declares them.
+fn wire_pieces(parts: &[Value]) -> Vec<Piece> {
+    let piece = |part: &Value| {
+        if let Some(pause) = part.get("wait_ms").and_then(Value::as_u64) {
+            return Piece::Pause(Duration::from_millis(pause));
+        }
+        let hex = part.get("hex").and_then(Value::as_str);
+        Piece::Bytes(match hex {
+            Some(digits) => hex::decode(digits).unwrap_or_default(),
+            None => part.as_str().unwrap_or_default().as_bytes().to_vec(),
+        })
+    };
+    parts.iter().map(piece).collect()
+}
+
+/// The beginning of an answer; pauses after its end are gone.
+fn first_bytes(pieces: Vec<Piece>, most: usize) -> Vec<Piece> {
+    let mut left = most;
+    let mut kept = Vec::new();
+    for piece in pieces {
+        if left == 0 {
+            break;
+        }
+        kept.push(match piece {
+            Piece::Bytes(mut bytes) => {
+                bytes.truncate(left);
+                left -= bytes.len();
+                Piece::Bytes(bytes)
+            }
+            pause => pause,
+        });
+    }
+    kept
 }
 
 fn joined(pieces: &[Piece]) -> Vec<u8> {

@@ -85,6 +85,8 @@ pub struct World {
     pub port: u16,
     pub baseline: Baseline,
     service: Option<Service>,
+    /// Further processes on the same Redis.
+    others: Vec<Service>,
     server: Option<RedisServer>,
     again: Option<Again>,
 }
@@ -103,6 +105,7 @@ impl World {
         env: &BTreeMap<String, String>,
         hosts: &BTreeMap<String, String>,
         jobs: bool,
+        instances: usize,
     ) -> Result<Self> {
         let outside = Outside::start(0).await?;
         let server = RedisServer::start().await?;
@@ -114,6 +117,10 @@ impl World {
         let env = &outside.named(env);
         let jobs = jobs.then_some(0);
         let service = Service::start(launch, &server.address, &host_map, env, jobs).await?;
+        let mut others = Vec::new();
+        for _ in 1..instances {
+            others.push(Service::start(launch, &server.address, &host_map, env, jobs).await?);
+        }
         tokio::time::sleep(Duration::from_millis(300)).await;
         take_settled(&mut redis).await?;
         let baseline = Baseline::take(&mut redis).await?;
@@ -124,6 +131,7 @@ impl World {
             port: service.port,
             baseline,
             service: Some(service),
+            others,
             server: Some(server),
             again: Some(Again { launch: launch.clone(), env: env.clone(), host_map }),
         })
@@ -140,7 +148,8 @@ impl World {
         let mut redis = Redis::connect(address).await?;
         let baseline = Baseline::take(&mut redis).await?;
         let vault = Vault::new(encryption_key);
-        Ok(Self { outside, redis, vault, port, baseline, service: None, server: None, again: None })
+        let (service, server, others, again) = (None, None, Vec::new(), None);
+        Ok(Self { outside, redis, vault, port, baseline, service, others, server, again })
     }
 
     /// Runs a background job to its end, on a clock that is so far from the real one.
@@ -182,9 +191,15 @@ impl World {
         service.command(binary, args, stdin).await
     }
 
+    /// Where an instance listens, counted from 0.
+    pub fn port_of(&self, instance: usize) -> u16 {
+        let other = instance.checked_sub(1).and_then(|at| self.others.get(at));
+        other.map_or(self.port, |service| service.port)
+    }
+
     /// Whether the service still runs; one that we do not own is taken to.
     pub fn alive(&mut self) -> bool {
-        self.service.as_mut().is_none_or(Service::alive)
+        self.service.iter_mut().chain(&mut self.others).all(Service::alive)
     }
 
     pub fn log_tail(&self) -> String {
@@ -192,7 +207,7 @@ impl World {
     }
 
     pub async fn stop(mut self) {
-        if let Some(service) = self.service.take() {
+        for service in self.service.take().into_iter().chain(self.others.drain(..)) {
             service.stop().await;
         }
     }

@@ -42,6 +42,10 @@ const NEEDS_MAX: usize = 4096;
 /// How long own writes are remembered: longer than any read can be in flight.
 const RECENT: Duration = Duration::from_secs(1);
 
+/// Own writes wait at most this long before they are sent: a read that began after such a write may come
+/// before it. Writes of others to the same field within this time show with the read after next.
+const QUEUED: Duration = Duration::from_millis(100);
+
 /// Something that a request needs to find in its snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Need {
@@ -255,7 +259,7 @@ impl AccountPool {
             .await?;
         let mut state = self.state.lock();
         let snapshot = Arc::new(loaded.into_snapshot(started, now_ms, &self.vault));
-        let missed = state.recent.partition_point(|(at, ..)| *at < started);
+        let missed = state.recent.partition_point(|(at, ..)| *at + QUEUED < started);
         for (_, kind, id, own) in state.recent.range(missed..) {
             snapshot.change(*kind, id, own);
         }

@@ -1,15 +1,14 @@
-//! Asking for credentials: programs, containers' agents, the machine, token and sign-on services.
+//! Asking for credentials: programs, containers' agents, the machine, token services.
 
 use std::{io::Read, path::Path, process::Stdio, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use http::Method;
-use sha1::{Digest, Sha1};
 use tokio::{io::AsyncReadExt, process::Command, time::timeout};
 use url::{Host, Url};
 
-use super::{Ambient, way::SignOn};
+use super::Ambient;
 use crate::{
     domain::{HeaderList, Secret},
     platform::bedrock::{
@@ -25,51 +24,50 @@ const PROGRAM_PATIENCE: Duration = Duration::from_secs(60);
 /// How long services on the machine and in its container may take.
 const NEAR_PATIENCE: Duration = Duration::from_secs(1);
 /// How long services of the vendor may take.
-const FAR_PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const FAR_PATIENCE: Duration = Duration::from_secs(10);
 /// How often the services are asked, and the pause after each failure.
-const ATTEMPTS: u32 = 3;
-const PAUSE: Duration = Duration::from_millis(200);
+pub(super) const ATTEMPTS: u32 = 3;
+pub(super) const PAUSE: Duration = Duration::from_millis(200);
 /// Longest answer that is read.
 const ANSWER_MAX: u64 = 64 * 1024;
+
+/// The operator's program that prints codes of second factors, and what tells it which one is asked for.
+const MFA_PROGRAM: &str = "CRS_AWS_MFA_PROGRAM";
+const MFA_SERIAL: &str = "AWS_MFA_SERIAL";
 
 /// Where a machine says what its role's credentials are.
 const METADATA_ROLE: &str = "/latest/meta-data/iam/security-credentials/";
 const METADATA_TOKEN: &str = "/latest/api/token";
 
-struct Told {
-    status: u16,
-    body: Bytes,
+/// An answer.
+pub(super) struct Told {
+    pub status: u16,
+    pub body: Bytes,
 }
 
 impl Ambient {
-    /// Runs a program and reads what it prints.
+    /// Runs a program that prints credentials.
     pub(super) async fn program(&self, command: &str) -> Result<Lease, String> {
-        let mut child = Command::new("/bin/sh")
-            .args(["-c", command])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|error| format!("credential_process cannot be run: {error}"))?;
-        let out = child.stdout.take();
-        let ran = async {
-            let mut printed = Vec::new();
-            if let Some(out) = out {
-                let _ = out.take(ANSWER_MAX).read_to_end(&mut printed).await;
-            }
-            (child.wait().await, printed)
+        let printed = printed("credential_process", command, None).await?;
+        documents::of_process(&printed, self.clock.now_ms())
+            .map_err(|why| format!("credential_process: {why}"))
+    }
+
+    /// The code of the second factor that a role asks for, from the operator's program.
+    pub(super) async fn second_factor(&self, role: &Role) -> Result<Option<Secret>, String> {
+        let Some(serial) = &role.second_factor else { return Ok(None) };
+        let Some(command) = &self.from.mfa_program else {
+            return Err(format!(
+                "role {} wants a code of the second factor {serial}; set {MFA_PROGRAM} to a program that prints one",
+                role.arn
+            ));
         };
-        let ran = timeout(PROGRAM_PATIENCE, ran).await;
-        match ran {
-            Err(_) => Err(format!("credential_process took over {} s", PROGRAM_PATIENCE.as_secs())),
-            Ok((Ok(status), printed)) if status.success() => {
-                documents::of_process(&printed, self.clock.now_ms())
-                    .map_err(|why| format!("credential_process: {why}"))
-            }
-            Ok((Ok(status), _)) => Err(format!("credential_process ended with {status}")),
-            Ok((Err(error), _)) => Err(format!("credential_process was lost: {error}")),
+        let printed = printed(MFA_PROGRAM, command, Some(serial)).await?;
+        let code = String::from_utf8_lossy(&printed).trim().to_owned();
+        if code.is_empty() {
+            return Err(format!("{MFA_PROGRAM} printed no code"));
         }
+        Ok(Some(code.into()))
     }
 
     /// Asks the agent of the container.
@@ -180,39 +178,7 @@ impl Ambient {
         Err(why)
     }
 
-    /// Exchanges the token that `aws sso login` left for credentials.
-    pub(super) async fn sign_on(&self, wanted: &SignOn) -> Result<Lease, String> {
-        const LOG_IN: &str = "run `aws sso login`";
-        let name = hex::encode(Sha1::digest(&wanted.session));
-        let file = self.from.sso_cache.join(format!("{name}.json"));
-        let gone = || format!("no token of single sign-on in {}; {LOG_IN}", file.display());
-        let stored = read(&file).map_err(|_| gone())?;
-        let stored: serde_json::Value =
-            serde_json::from_str(stored.expose()).map_err(|_| gone())?;
-        let own = |name: &str| stored.get(name).and_then(serde_json::Value::as_str);
-        let (Some(token), Some(ends)) = (own("accessToken"), own("expiresAt")) else {
-            return Err(gone());
-        };
-        if compat::js::date_ms(ends).is_none_or(|ends| ends <= self.clock.now_ms()) {
-            return Err(format!("the token of single sign-on has ended; {LOG_IN}"));
-        }
-        let origin = roles::sign_on_origin(&wanted.region).map_err(|error| error.to_string())?;
-        let mut url = Url::parse(&origin).map_err(|error| error.to_string())?;
-        url.set_path("/federation/credentials");
-        url.query_pairs_mut()
-            .append_pair("role_name", &wanted.role)
-            .append_pair("account_id", &wanted.account);
-        let mut headers = HeaderList::new();
-        headers.push("x-amz-sso_bearer_token", token);
-        let told = self.ask(Method::GET, url.as_str(), headers, Bytes::new(), FAR_PATIENCE).await?;
-        match told.status {
-            200 => documents::of_sign_on(&told.body),
-            401 => Err(format!("the token of single sign-on was refused; {LOG_IN}")),
-            status => Err(format!("single sign-on answered with status {status}")),
-        }
-    }
-
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         method: Method,
         url: &str,
@@ -265,7 +231,34 @@ impl Ambient {
     }
 }
 
-fn read(file: &Path) -> Result<Secret, String> {
+/// What a program prints. The serial number of a second factor is handed to it in the environment.
+async fn printed(name: &str, command: &str, serial: Option<&String>) -> Result<Vec<u8>, String> {
+    let mut child = Command::new("/bin/sh")
+        .args(["-c", command])
+        .envs(serial.map(|serial| (MFA_SERIAL, serial)))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| format!("{name} cannot be run: {error}"))?;
+    let out = child.stdout.take();
+    let ran = async {
+        let mut printed = Vec::new();
+        if let Some(out) = out {
+            let _ = out.take(ANSWER_MAX).read_to_end(&mut printed).await;
+        }
+        (child.wait().await, printed)
+    };
+    match timeout(PROGRAM_PATIENCE, ran).await {
+        Err(_) => Err(format!("{name} took over {} s", PROGRAM_PATIENCE.as_secs())),
+        Ok((Ok(status), printed)) if status.success() => Ok(printed),
+        Ok((Ok(status), _)) => Err(format!("{name} ended with {status}")),
+        Ok((Err(error), _)) => Err(format!("{name} was lost: {error}")),
+    }
+}
+
+pub(super) fn read(file: &Path) -> Result<Secret, String> {
     let mut text = String::new();
     let open = std::fs::File::open(file);
     let read = open.and_then(|file| file.take(ANSWER_MAX).read_to_string(&mut text));

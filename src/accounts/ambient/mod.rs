@@ -6,11 +6,15 @@
 //! or in second runs.
 
 mod fetch;
+mod sign_on;
 #[cfg(test)]
 mod tests;
 mod way;
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, atomic::AtomicI64},
+};
 
 use compat::clock::Clock;
 use parking_lot::Mutex;
@@ -41,6 +45,8 @@ pub(crate) struct Ambient {
     held: Mutex<Held>,
     /// One search at a time.
     search: tokio::sync::Mutex<()>,
+    /// When a token of single sign-on was last renewed, or failed to be; epoch milliseconds.
+    renewed_ms: AtomicI64,
 }
 
 #[derive(Default)]
@@ -57,15 +63,41 @@ struct Found {
     ends_ms: Option<i64>,
 }
 
+/// Where credentials may be, in the order in which they are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Environment,
+    Files,
+    Token,
+    Container,
+    Machine,
+}
+
+impl Place {
+    const ALL: [Self; 5] =
+        [Self::Environment, Self::Files, Self::Token, Self::Container, Self::Machine];
+
+    /// What messages call it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Environment => "environment",
+            Self::Files => "shared files",
+            Self::Token => "role by token",
+            Self::Container => "container",
+            Self::Machine => "machine",
+        }
+    }
+}
+
 /// What was tried, and why it gave nothing.
 #[derive(Debug, Default)]
-pub struct AmbientError(Vec<(&'static str, String)>);
+pub struct AmbientError(Vec<(Place, String)>);
 
 impl fmt::Display for AmbientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("AWS credentials were found nowhere")?;
         for (at, (place, why)) in self.0.iter().enumerate() {
-            write!(f, "{} {place}: {why}", if at == 0 { ":" } else { ";" })?;
+            write!(f, "{} {}: {why}", if at == 0 { ":" } else { ";" }, place.name())?;
         }
         Ok(())
     }
@@ -80,7 +112,14 @@ enum Miss {
 
 impl Ambient {
     pub(super) fn new(from: AwsSurroundings, sender: Arc<dyn Sender>, clock: Clock) -> Self {
-        Self { from, sender, clock, held: Mutex::default(), search: tokio::sync::Mutex::default() }
+        Self {
+            from,
+            sender,
+            clock,
+            held: Mutex::default(),
+            search: tokio::sync::Mutex::default(),
+            renewed_ms: AtomicI64::default(),
+        }
     }
 
     /// Whether the environment has an access key.
@@ -145,19 +184,18 @@ impl Ambient {
 
     async fn look(&self) -> Result<Found, AmbientError> {
         let mut tried = AmbientError::default();
-        let places: [&'static str; 5] =
-            ["environment", "shared files", "role by token", "container", "machine"];
-        for place in places {
+        for place in Place::ALL {
             let asked = match place {
-                "environment" => self.environment(),
-                "shared files" => self.files().await,
-                "role by token" => self.token().await,
-                "container" => self.container().await.map(leased).map_err(Miss::Next),
-                _ => self.metadata().await.map(leased).map_err(Miss::Next),
+                Place::Environment => self.environment(),
+                Place::Files => self.files().await,
+                Place::Token => self.token().await,
+                Place::Container => self.container().await.map(leased).map_err(Miss::Next),
+                Place::Machine => self.metadata().await.map(leased).map_err(Miss::Next),
             };
             match asked {
                 Ok(found) => {
-                    tracing::info!(from = place, ends_ms = found.ends_ms, "AWS credentials found");
+                    let from = place.name();
+                    tracing::info!(from, ends_ms = found.ends_ms, "AWS credentials found");
                     return Ok(found);
                 }
                 Err(Miss::Next(why)) => tried.0.push((place, why)),
@@ -167,7 +205,7 @@ impl Ambient {
                 }
             }
             // A container's agent stands for the machine that it runs on.
-            if place == "container" && self.from.container_url.is_some() {
+            if place == Place::Container && self.from.container_url.is_some() {
                 break;
             }
         }
@@ -208,7 +246,9 @@ impl Ambient {
             Start::Metadata => leased(self.metadata().await.map_err(Miss::Next)?),
         };
         for role in &roles {
-            let lease = self.role(role, Applicant::Key(&found.key)).await;
+            let code = self.second_factor(role).await.map_err(Miss::End)?;
+            let by = Applicant::Key(&found.key, code.as_ref());
+            let lease = self.role(role, by).await;
             found = leased(lease.map_err(Miss::End)?);
         }
         Ok(found)
@@ -224,6 +264,7 @@ impl Ambient {
             session: self.from.role_session_name.clone(),
             external_id: None,
             seconds: None,
+            second_factor: None,
             region: None,
         };
         self.role_by_token(file, &role).await.map(leased).map_err(Miss::End)

@@ -1,6 +1,8 @@
 //! Where credentials are found, against what AWS's client library for Node found with the same files and
 //! variables (`fixtures/searches.json`), and how long they are held.
 
+mod sign_on;
+
 use std::{
     collections::HashMap,
     fs,

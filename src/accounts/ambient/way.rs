@@ -31,6 +31,8 @@ pub(super) enum Start {
 pub(super) struct SignOn {
     /// Names the token's file: the session, else the start address.
     pub session: String,
+    /// Whether the session has a section of its own; such tokens can be renewed.
+    pub renewable: bool,
     pub region: String,
     pub account: String,
     pub role: String,
@@ -70,11 +72,6 @@ pub(super) fn of_profile(profiles: &Profiles, name: &str) -> Result<Way, Miss> {
         let takes_role = arn.is_some() && source.is_some() != given.is_some();
         if plain_source || takes_role {
             if let Some(arn) = arn.filter(|_| takes_role) {
-                if profile.contains_key("mfa_serial") {
-                    return Err(Miss::End(format!(
-                        "profile \"{name}\" wants a code of a second factor, which nobody is there to give"
-                    )));
-                }
                 let mut role = role(arn, &profile);
                 // The first profile's region is asked for all of its roles.
                 role.region = match roles.first() {
@@ -127,6 +124,7 @@ fn role(arn: String, profile: &Section) -> Role {
         session: get("role_session_name"),
         external_id: get("external_id"),
         seconds: seconds.map(|seconds| seconds.to_string()),
+        second_factor: get("mfa_serial").filter(|serial| !serial.is_empty()),
         region: None,
     }
 }
@@ -156,15 +154,18 @@ fn sign_on(name: &str, profile: &Section, profiles: &Profiles) -> Result<SignOn,
         })?,
         None => Section::new(),
     };
-    let either = |entry: &str| {
-        let found = named.get(entry).or_else(|| profile.get(entry)).cloned();
+    // A session's section alone says where it is, a profile alone what for.
+    let wanted = |section: &Section, entry: &str| {
+        let found = section.get(entry).filter(|text| !text.is_empty()).cloned();
         found.ok_or_else(|| Miss::End(format!("profile \"{name}\" has no {entry}")))
     };
-    let start = either("sso_start_url")?;
+    let place = if session.is_some() { &named } else { profile };
+    let start = wanted(place, "sso_start_url")?;
     Ok(SignOn {
+        renewable: session.is_some(),
         session: session.unwrap_or(start),
-        region: either("sso_region")?,
-        account: either("sso_account_id")?,
-        role: either("sso_role_name")?,
+        region: wanted(place, "sso_region")?,
+        account: wanted(profile, "sso_account_id")?,
+        role: wanted(profile, "sso_role_name")?,
     })
 }

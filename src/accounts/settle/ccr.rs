@@ -17,7 +17,7 @@ impl Accounts {
         let entry = self.fresh(entry).await;
         if !entry.is("disableAutoProtection") {
             let cmds = self.cool_down(&entry, 503, None);
-            self.0.ports.writes.send(cmds).await;
+            self.write_now(cmds).await;
         }
     }
 

@@ -19,7 +19,7 @@ impl Accounts {
     pub async fn console_count_tokens_missing(&self, entry: &Arc<Entry>) {
         let entry = self.current(entry);
         let cmds = self.patch(&entry, &console::count_tokens_missing(self.now_ms()));
-        self.0.ports.writes.send(cmds).await;
+        self.write_now(cmds).await;
     }
 
     pub(super) fn console_success(&self, entry: &Arc<Entry>) -> Vec<Cmd> {

@@ -104,7 +104,7 @@ impl Accounts {
         } else {
             self.official_failure(&entry, reply)
         };
-        self.0.ports.writes.send(cmds).await;
+        self.write_now(cmds).await;
         view
     }
 
@@ -113,7 +113,7 @@ impl Accounts {
     pub async fn settle_official_timeout(&self, entry: &Arc<Entry>) {
         let entry = self.fresh(entry).await;
         let cmds = self.server_error(&entry, 504, None);
-        self.0.ports.writes.send(cmds).await;
+        self.write_now(cmds).await;
     }
 
     async fn official_success(&self, entry: &Arc<Entry>, success: Success) {

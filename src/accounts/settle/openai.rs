@@ -55,7 +55,7 @@ impl Accounts {
             self.patch(&entry, &openai::limited(resets_in_s, self.now_ms()))
         };
         cmds.extend(unstick_openai(session));
-        self.0.ports.writes.send(cmds).await;
+        self.write_now(cmds).await;
     }
 
     /// The vendor refused the token (401) or asks for payment (402). The conversation forgets the account.
@@ -74,6 +74,6 @@ impl Accounts {
             self.patch(&entry, &openai::unauthorized(&entry, reason, self.now_ms()))
         };
         cmds.extend(unstick_openai(session));
-        self.0.ports.writes.send(cmds).await;
+        self.write_now(cmds).await;
     }
 }

@@ -30,17 +30,18 @@ impl Accounts {
     pub async fn settle_provider(&self, entry: &Arc<Entry>, reply: &ProviderReply<'_>) {
         let stream = reply.stream;
         if reply.status == 200 || reply.status == 201 && !stream {
+            if !stream {
+                // The next choice goes by it.
+                self.provider_used(entry).await;
+            }
             let (accounts, entry) = (self.clone(), entry.clone());
             // Bounded by the requests that end; tracked, so that shutdown waits for it.
             self.0.tasks.spawn(async move {
                 let entry = accounts.fresh(&entry).await;
-                let mut cmds = match entry.kind {
+                let cmds = match entry.kind {
                     Kind::Ccr => accounts.ccr_success(&entry),
                     _ => accounts.console_success(&entry),
                 };
-                if !stream {
-                    cmds.extend(accounts.used_now(&entry));
-                }
                 accounts.0.ports.writes.send(cmds).await;
             });
             return;
@@ -51,7 +52,7 @@ impl Accounts {
             _ => self.console_failure(&entry, reply),
         };
         cmds.extend(self.used_now(&entry));
-        self.0.ports.writes.send(cmds).await;
+        self.write_now(cmds).await;
     }
 
     /// A stream was read to its end.

@@ -48,7 +48,7 @@ impl Accounts {
             let hint = told.filter(|seconds| *seconds != 0).or_else(|| self.hint(headers));
             cmds.extend(self.cool_down(&entry, 429, hint));
         }
-        self.0.ports.writes.send(cmds).await;
+        self.write_now(cmds).await;
     }
 
     /// The provider answered with 401 or with 500 and above. The conversation forgets the account.
@@ -60,7 +60,7 @@ impl Accounts {
             self.cool_down(&entry, status, None)
         };
         cmds.extend(unstick_openai(session));
-        self.0.ports.writes.send(cmds).await;
+        self.write_now(cmds).await;
     }
 
     /// No connection to the provider came about (`ECONNREFUSED`, `ETIMEDOUT`).
@@ -68,7 +68,7 @@ impl Accounts {
         let entry = self.fresh(entry).await;
         if !responses::unprotected(&entry) {
             let cmds = self.cool_down(&entry, 503, None);
-            self.0.ports.writes.send(cmds).await;
+            self.write_now(cmds).await;
         }
     }
 

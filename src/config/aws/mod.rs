@@ -48,6 +48,12 @@ pub struct AwsSurroundings {
     pub metadata_v1_disabled: bool,
     /// `AWS_ENDPOINT_URL_STS`, else `AWS_ENDPOINT_URL`: asked for roles in place of the regions'.
     pub sts_url: Option<String>,
+    /// `AWS_ENDPOINT_URL_SSO`, else `AWS_ENDPOINT_URL`: asked for credentials under single sign-on.
+    pub sso_url: Option<String>,
+    /// `AWS_ENDPOINT_URL_SSO_OIDC`, else `AWS_ENDPOINT_URL`: asked to renew tokens of single sign-on.
+    pub sso_oidc_url: Option<String>,
+    /// `CRS_AWS_MFA_PROGRAM`: prints codes of second factors that profiles name with `mfa_serial`.
+    pub mfa_program: Option<String>,
     /// Asked for roles where a profile names no region: `AWS_REGION`.
     pub region: String,
     /// Whether any of these was set up, other than the machine, which is not known before it is asked.
@@ -84,6 +90,10 @@ impl AwsSurroundings {
         let metadata = reader.optional("AWS_EC2_METADATA_SERVICE_ENDPOINT");
         let metadata = metadata.or_else(|| shared.text("ec2_metadata_service_endpoint"));
         let everywhere = reader.optional("AWS_ENDPOINT_URL");
+        let endpoint = |variable, service| {
+            let own = reader.optional(variable).or_else(|| everywhere.clone());
+            own.or_else(|| shared.endpoint(service))
+        };
         let mut read = Self {
             named: profile.is_some() || shared.exists(),
             access_key_id: reader.optional("AWS_ACCESS_KEY_ID"),
@@ -103,10 +113,10 @@ impl AwsSurroundings {
                 if v6 { METADATA_V6 } else { METADATA_V4 }.to_owned()
             }),
             metadata_v1_disabled: on(v1.or_else(|| shared.text("ec2_metadata_v1_disabled"))),
-            sts_url: reader
-                .optional("AWS_ENDPOINT_URL_STS")
-                .or(everywhere)
-                .or_else(|| shared.endpoint("sts")),
+            sts_url: endpoint("AWS_ENDPOINT_URL_STS", "sts"),
+            sso_url: endpoint("AWS_ENDPOINT_URL_SSO", "sso"),
+            sso_oidc_url: endpoint("AWS_ENDPOINT_URL_SSO_OIDC", "sso_oidc"),
+            mfa_program: reader.optional("CRS_AWS_MFA_PROGRAM"),
             region: region.to_owned(),
             profile,
             files,

@@ -63,4 +63,14 @@ pub(super) const CONVENTION: &[Setting] = &[
         "`AWS_ENDPOINT_URL`",
         "Token service asked for roles in place of the regions'.",
     ),
+    common(
+        "AWS_ENDPOINT_URL_SSO",
+        "`AWS_ENDPOINT_URL`",
+        "Asked for credentials under single sign-on in place of the regions'.",
+    ),
+    common(
+        "AWS_ENDPOINT_URL_SSO_OIDC",
+        "`AWS_ENDPOINT_URL`",
+        "Asked to renew tokens of single sign-on in place of the regions'.",
+    ),
 ];

@@ -6,7 +6,7 @@ pub(super) const OWN: &[Setting] = &[
     own(
         "CRS_MAX_CONNECTIONS",
         "10000",
-        "Most open client connections; more wait in the listen backlog.",
+        "Most open client connections, at most half of the files that the process may open; more wait in the listen backlog.",
     ),
     own(
         "CRS_LEGACY_URL",
@@ -82,6 +82,11 @@ pub(super) const OWN: &[Setting] = &[
         "CRS_CODEX_INSTRUCTIONS_FILE",
         "",
         "Instructions that requests of clients other than Codex get on ChatGPT accounts; without it those that `crs import-legacy` found or a Codex client has shown.",
+    ),
+    own(
+        "CRS_AWS_MFA_PROGRAM",
+        "",
+        "Shell command that prints the code of a second factor, for profiles with `mfa_serial`, which it is handed as `AWS_MFA_SERIAL`.",
     ),
     own(
         "CRS_NOTIFY_ALLOW_LINK_LOCAL",

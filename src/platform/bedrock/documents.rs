@@ -56,9 +56,10 @@ pub fn of_sign_on(body: &[u8]) -> Result<Lease, String> {
     let role = read.get("roleCredentials").and_then(Value::as_object);
     let role = role.ok_or_else(|| INCOMPLETE.to_owned())?;
     let text = |name: &str| own(role, name).ok_or_else(|| INCOMPLETE.to_owned());
-    let ends = role.get("expiration").and_then(Value::as_i64);
+    let ends = role.get("expiration").and_then(Value::as_i64).filter(|ends| *ends != 0);
+    let ends = ends.ok_or_else(|| INCOMPLETE.to_owned())?;
     let token = Some(text("sessionToken")?);
-    lease(text("accessKeyId")?, text("secretAccessKey")?, token, ends)
+    lease(text("accessKeyId")?, text("secretAccessKey")?, token, Some(ends))
 }
 
 pub(super) fn lease(

@@ -14,6 +14,7 @@ mod models;
 pub mod reply;
 pub mod roles;
 mod sign;
+pub mod sign_on;
 #[cfg(test)]
 mod tests;
 

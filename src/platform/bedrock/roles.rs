@@ -27,6 +27,8 @@ pub struct Role {
     pub external_id: Option<String>,
     /// `duration_seconds`: how long it is wanted, as it was written.
     pub seconds: Option<String>,
+    /// `mfa_serial`: the second factor whose code is asked for.
+    pub second_factor: Option<String>,
     /// Region whose token service is asked.
     pub region: Option<String>,
 }
@@ -34,8 +36,8 @@ pub struct Role {
 /// Who wants the role.
 #[derive(Clone, Copy, Debug)]
 pub enum Applicant<'a> {
-    /// Somebody with credentials.
-    Key(&'a AccessKey),
+    /// Somebody with credentials, and with a code of the role's second factor if it asks for one.
+    Key(&'a AccessKey, Option<&'a Secret>),
     /// The bearer of another identity provider's token.
     Token(&'a Secret),
 }
@@ -64,7 +66,7 @@ pub fn request(
     headers.push("host", host);
     headers.push("content-type", "application/x-www-form-urlencoded");
     headers.push("content-length", body.len().to_string());
-    if let Applicant::Key(key) = applicant {
+    if let Applicant::Key(key, _) = applicant {
         let scope = Scope { service: "sts", region, now_ms };
         sign::sign(url.as_str(), &mut headers, &body, key, scope)?;
     }
@@ -77,11 +79,14 @@ fn form(role: &Role, applicant: Applicant<'_>, now_ms: i64) -> String {
     form.append_pair("Version", VERSION);
     form.append_pair("RoleArn", &role.arn).append_pair("RoleSessionName", &session);
     match applicant {
-        Applicant::Key(_) => {
+        Applicant::Key(_, code) => {
             form.append_pair("Action", "AssumeRole");
             form.append_pair("DurationSeconds", role.seconds.as_deref().unwrap_or("3600"));
             if let Some(id) = &role.external_id {
                 form.append_pair("ExternalId", id);
+            }
+            if let (Some(serial), Some(code)) = (&role.second_factor, code) {
+                form.append_pair("SerialNumber", serial).append_pair("TokenCode", code.expose());
             }
         }
         Applicant::Token(token) => {
@@ -128,12 +133,4 @@ fn unescaped(text: &str) -> String {
         .replace("&quot;", "\"")
         .replace("&apos;", "'")
         .replace("&amp;", "&")
-}
-
-/// Where a region's sign-on service gives out credentials.
-///
-/// # Errors
-/// When the region makes no host.
-pub fn sign_on_origin(region: &str) -> Result<String, BuildError> {
-    origin("portal.sso", region, &Endpoints::default())
 }

@@ -152,14 +152,15 @@ struct ConsoleTap {
 
 impl Tap for ConsoleTap {
     fn chunk(&mut self, chunk: Bytes) -> Option<Bytes> {
-        let lines = self.lines.push(chunk.clone());
+        let lines = self.lines.push(chunk);
         lines.iter().for_each(|line| self.usage.line(line));
-        Some(chunk)
+        let out = lines.into_bytes();
+        (!out.is_empty()).then_some(out)
     }
 
     fn finish(&mut self) -> Option<Bytes> {
-        // All bytes were handed on as they came.
-        None
+        // A last line without newline is handed on but, as in the legacy service, not read.
+        self.lines.finish()
     }
 
     fn is_settled(&self) -> bool {

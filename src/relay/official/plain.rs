@@ -12,6 +12,13 @@ use crate::{
     upstream::{SendError, SendErrorKind},
 };
 
+/// An exchange that broke off.
+struct Broken {
+    error: SendError,
+    /// Within the answer's body.
+    begun: bool,
+}
+
 impl Relay {
     /// `/v1/messages` without streaming.
     pub(in crate::relay) async fn official_plain(
@@ -44,7 +51,7 @@ impl Relay {
         let exchange = async { Ok(self.official_exchange(call, &prepared, endpoint).await) };
         let plain = match self.for_client(call, exchange).await? {
             Ok(plain) => plain,
-            Err(error) => return Err(self.official_broken(chosen, error).await),
+            Err(broken) => return Err(self.official_broken(chosen, broken).await),
         };
         drop(turn);
         let instead = self.settle_official(call, chosen, &prepared, &plain, Ending::Plain).await;
@@ -56,14 +63,16 @@ impl Relay {
         call: &Call,
         prepared: &Prepared,
         endpoint: Endpoint,
-    ) -> Result<PlainReply, SendError> {
+    ) -> Result<PlainReply, Broken> {
         let mut suffixed = false;
         loop {
             let built = self.build(call, prepared, endpoint, suffixed);
             self.note_fingerprint(prepared, &built).await;
-            let response = self.exchange_with_retries(call, prepared, &built, &mut 0).await?;
+            let asked = self.exchange_with_retries(call, prepared, &built, &mut 0).await;
+            let response = asked.map_err(|error| Broken { error, begun: false })?;
             let (status, headers) = (response.status, response.headers);
-            let mut body = read_all(response.body).await?;
+            let read = read_all(response.body).await;
+            let mut body = read.map_err(|error| Broken { error, begun: true })?;
             if let Some(names) = &built.tool_names {
                 body = names.restore_body(body);
             }
@@ -76,12 +85,17 @@ impl Relay {
     }
 
     /// What a broken exchange means for the account and for the client.
-    async fn official_broken(&self, chosen: &Chosen, mut error: SendError) -> Failure {
+    async fn official_broken(&self, chosen: &Chosen, broken: Broken) -> Failure {
+        let Broken { mut error, begun } = broken;
         if matches!(error.kind, SendErrorKind::IdleTimeout | SendErrorKind::ConnectTimeout) {
             self.accounts.settle_official_timeout(chosen.entry()).await;
         }
         if error.kind == SendErrorKind::IdleTimeout {
-            // The idle connection is torn down, and clients of the legacy service hear of that.
+            // The idle connection is torn down, and clients of the legacy service hear of that, unless the
+            // answer had begun.
+            if begun {
+                return Failure::verbatim(error);
+            }
             error.kind = SendErrorKind::Reset;
         }
         Failure::official(&error)

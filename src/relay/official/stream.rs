@@ -214,21 +214,24 @@ impl OfficialTap {
 
 impl Tap for OfficialTap {
     fn chunk(&mut self, chunk: Bytes) -> Option<Bytes> {
-        let lines = self.lines.push(chunk.clone());
+        // Whole lines alone are handed on: what is said when the stream breaks off would else stand in the
+        // middle of one.
+        let lines = self.lines.push(chunk);
         for line in lines.iter() {
             self.usage.line(line);
         }
-        let Some(names) = &self.names else { return Some(chunk) };
-        let out = lines.rewrite(|line| self.restored(names, line));
+        let out = match &self.names {
+            Some(names) => lines.rewrite(|line| self.restored(names, line)),
+            None => lines.into_bytes(),
+        };
         (!out.is_empty()).then_some(out)
     }
 
     fn finish(&mut self) -> Option<Bytes> {
-        // Without renamed tools every byte was handed on as it came. A last line without newline is
-        // handed on but, as in the legacy service, not read.
-        let names = self.names.as_ref()?;
+        // A last line without newline is handed on but, as in the legacy service, not read.
         let rest = self.lines.finish()?;
-        Some(self.restored(names, &rest).map_or(rest, Bytes::from))
+        let restored = self.names.as_ref().and_then(|names| self.restored(names, &rest));
+        Some(restored.map_or(rest, Bytes::from))
     }
 
     fn is_settled(&self) -> bool {
