@@ -50,6 +50,7 @@ pub(crate) fn streamed() -> Observation {
                 ("x-app", "cli"),
             ]),
             body: r#"{"model":"model-1","max_tokens":1024,"stop":["a","b"],"messages":[{"role":"user","content":"hi there"}],"stream":true}"#.into(),
+            proxy: Some("http://proxy.test:3128".into()),
             answer: Some(UpstreamAnswer {
                 status: 200,
                 headers: headers(&[("content-type", "text/event-stream")]),

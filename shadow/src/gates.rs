@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{difference::Plane, tally::Tally};
+use crate::{
+    difference::Plane,
+    tally::{Cell, CellKey, OutcomeClass, Tally},
+};
 
 /// How strict the gates are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -101,7 +104,14 @@ fn coverage(settings: &GateSettings, tally: &Tally) -> Gate {
     let coverage = tally.coverage();
     let below = coverage.below(settings.min_per_cell);
     let (all, least) = (coverage.cells.len(), settings.min_per_cell);
-    let green = all > 0 && below.is_empty() && tally.cells_overflow == 0;
+    // Of a client that left nobody can tell how far either side came.
+    let blind = |(key, cell): &&(&CellKey, &Cell)| {
+        let told = !matches!(key.outcome, OutcomeClass::ClientGone | OutcomeClass::Unknown);
+        cell.compared >= least && told && !cell.has_effects()
+    };
+    let needed = !settings.optional.contains(&Plane::Effects);
+    let blind: Vec<_> = coverage.cells.iter().filter(|_| needed).filter(blind).collect();
+    let green = all > 0 && below.is_empty() && blind.is_empty() && tally.cells_overflow == 0;
     let explanation = match below.first() {
         _ if all == 0 => "nothing was seen".into(),
         Some((key, cell)) => {
@@ -110,12 +120,15 @@ fn coverage(settings: &GateSettings, tally: &Tally) -> Gate {
         None if tally.cells_overflow > 0 => {
             format!("{} requests fell beyond the cap of cells", tally.cells_overflow)
         }
+        None if !blind.is_empty() => {
+            format!("e.g. of `{}` the effects were never compared", blind[0].0.shown())
+        }
         None => format!("every kind of traffic in use was compared at least {least} times"),
     };
     Gate {
         gate: "coverage".into(),
         green,
-        have: format!("{} of {all}", all - below.len()),
+        have: format!("{} of {all}", all - below.len() - blind.len()),
         need: format!("all cells >= {least}"),
         explanation,
     }

@@ -121,9 +121,15 @@ pub struct UpstreamExchange {
     pub headers: Headers,
     /// Body as sent.
     pub body: Body,
+    /// Scheme, host and port of the proxy it went through, without credentials; [`DIRECT`] without one;
+    /// `None` when nobody knows.
+    pub proxy: Option<String>,
     /// The vendor's answer. Needed to replay; not compared.
     pub answer: Option<UpstreamAnswer>,
 }
+
+/// In the place of a proxy where there is none.
+pub const DIRECT: &str = "direct";
 
 /// What the vendor answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

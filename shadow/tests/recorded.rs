@@ -51,6 +51,7 @@ fn observation(recording: &Value) -> Option<Observation> {
         url: format!("https://vendor.test{}", exchange["target"].as_str().unwrap_or_default()),
         headers: headers(&exchange["headers"]),
         body: body(&exchange["body"]).into(),
+        proxy: None,
         answer: None,
     };
     let empty = Vec::new();

@@ -111,10 +111,7 @@ impl Beside {
                     }
                 };
                 let listening = async {
-                    let listened = tap.listen(stop.clone()).await;
-                    if let Err(error) = listened {
-                        tracing::error!(%error, "The tap's socket cannot be used; shadow evidence is weaker");
-                    }
+                    tap.listen(stop.clone()).await;
                     std::future::pending::<()>().await;
                 };
                 tokio::select! {
@@ -144,6 +141,9 @@ impl Seals for Stored {
             "claude" => Service::Claude,
             "claude_console_account" => Service::ClaudeConsole,
             "ccr_account" => Service::Ccr,
+            "openai" => Service::OpenAi,
+            "openai_responses_account" => Service::OpenAiResponses,
+            "azure_openai" => Service::AzureOpenAi,
             _ => return None,
         };
         let opened = self.0.decrypt(service, text).text;

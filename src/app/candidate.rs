@@ -135,7 +135,8 @@ impl ScratchService {
             let clock = clock.clone();
             Arc::new(move |at_ms| move_to(&clock, at_ms))
         };
-        let sender = Arc::new(ReplayingSender::new(recorded, pace));
+        let around = settings::surrounding_proxies(&self.config);
+        let sender = Arc::new(ReplayingSender::new(recorded, pace, around));
         let usage = settings::usage_settings(&self.config);
         let books = Arc::new(ScratchBooks::new(usage, Arc::clone(&store)));
         let ports = Ports {
@@ -192,8 +193,8 @@ impl ScratchService {
             run.keys.iter().filter_map(|key| key.strip_prefix("apikey:")).collect();
         run.base = memory.snapshot(keys::API_KEY_MAP, |_, id| ids.contains(&id));
         let unknown = memory.unsupported().into_keys();
-        let unread = memory.failure().into_iter();
-        run.gaps.extend(unread.map(|error| format!("the database could not be read: {error}")));
+        let unread = memory.failure();
+        run.unread = unread.map(|error| format!("the database could not be read: {error}"));
         run.gaps.extend(unknown.map(|name| format!("the command {name} is not known here")));
         run
     }

@@ -12,9 +12,10 @@ use parking_lot::Mutex;
 use url::Url;
 
 use super::{
-    SendError, SendErrorKind, Sender, UpstreamRequest, UpstreamResponse, answer::header_list,
-    decode::Coding,
+    SendError, SendErrorKind, Sender, SurroundingProxies, UpstreamRequest, UpstreamResponse,
+    answer::header_list, decode::Coding,
 };
+use crate::domain::ProxyConfig;
 
 /// One exchange as it went.
 #[derive(Clone, Debug, Default)]
@@ -43,6 +44,7 @@ pub struct ReplayingSender {
     left: Mutex<Vec<Option<Recorded>>>,
     sent: Mutex<Vec<Sent>>,
     pace: Pace,
+    surroundings: SurroundingProxies,
 }
 
 /// A request that would have been sent.
@@ -50,15 +52,17 @@ pub struct ReplayingSender {
 pub struct Sent {
     /// The request.
     pub request: UpstreamRequest,
+    /// The proxy it would have gone through, its own or the environment's.
+    pub proxy: Option<ProxyConfig>,
     /// Which recording answered it; `None`: there was none left.
     pub answered_by: Option<usize>,
 }
 
 impl ReplayingSender {
-    /// A sender of these recordings.
-    pub fn new(recorded: Vec<Recorded>, pace: Pace) -> Self {
+    /// A sender of these recordings, where the environment names these proxies.
+    pub fn new(recorded: Vec<Recorded>, pace: Pace, surroundings: SurroundingProxies) -> Self {
         let left = Mutex::new(recorded.into_iter().map(Some).collect());
-        Self { left, sent: Mutex::default(), pace }
+        Self { left, sent: Mutex::default(), pace, surroundings }
     }
 
     /// What was to be sent, in order.
@@ -90,25 +94,39 @@ impl ReplayingSender {
         let recorded = left.get_mut(best.0)?.take()?;
         Some((best.0, recorded))
     }
+
+    fn replay(
+        &self,
+        request: UpstreamRequest,
+        around: Option<ProxyConfig>,
+    ) -> Result<UpstreamResponse, SendError> {
+        let taken = self.take(&request);
+        let decode = request.decode_body;
+        let answered_by = taken.as_ref().map(|(at, _)| *at);
+        let proxy = request.proxy.clone().or(around);
+        self.sent.lock().push(Sent { request, proxy, answered_by });
+        let Some((_, recorded)) = taken else {
+            let message = "there is no recording of such a request";
+            return Err(SendError::new(SendErrorKind::Network, message));
+        };
+        answer(recorded, decode, Arc::clone(&self.pace))
+    }
 }
 
 impl Sender for ReplayingSender {
     fn send(&self, request: UpstreamRequest) -> BoxFuture<'_, Result<UpstreamResponse, SendError>> {
-        let taken = self.take(&request);
-        let decode = request.decode_body;
-        let answered_by = taken.as_ref().map(|(at, _)| *at);
-        self.sent.lock().push(Sent { request, answered_by });
-        let pace = Arc::clone(&self.pace);
-        async move {
-            let Some((_, recorded)) = taken else {
-                return Err(SendError::new(
-                    SendErrorKind::Network,
-                    "there is no recording of such a request",
-                ));
-            };
-            answer(recorded, decode, pace)
-        }
-        .boxed()
+        let around = match request.proxy {
+            None => self.surroundings.of(&request.url),
+            Some(_) => Ok(None),
+        };
+        async move { self.replay(request, around?) }.boxed()
+    }
+
+    fn send_past(
+        &self,
+        request: UpstreamRequest,
+    ) -> BoxFuture<'_, Result<UpstreamResponse, SendError>> {
+        async move { self.replay(request, None) }.boxed()
     }
 }
 
@@ -180,7 +198,7 @@ mod tests {
     use std::{io::Write, time::Duration};
 
     use super::*;
-    use crate::domain::HeaderList;
+    use crate::domain::{HeaderList, ProxyKind, Secret};
 
     fn request(url: &str) -> UpstreamRequest {
         UpstreamRequest {
@@ -224,7 +242,11 @@ mod tests {
             token,
             recorded("https://b.test/v1/messages", 200, &["sec", "ond"]),
         ];
-        let sender = ReplayingSender::new(all, Arc::new(move |at| seen.lock().push(at)));
+        let sender = ReplayingSender::new(
+            all,
+            Arc::new(move |at| seen.lock().push(at)),
+            SurroundingProxies::default(),
+        );
         let answer = sender.send(request("https://a.test/token")).await.unwrap();
         assert_eq!(text(answer).await.unwrap(), "t");
         assert_eq!(*times.lock(), [5, 7]);
@@ -250,7 +272,11 @@ mod tests {
             failure: Some((Some("ECONNREFUSED".into()), "connect ECONNREFUSED 1.2.3.4:443".into())),
             ..Recorded::default()
         };
-        let sender = ReplayingSender::new(vec![packed, cut, refused], Arc::new(|_| {}));
+        let sender = ReplayingSender::new(
+            vec![packed, cut, refused],
+            Arc::new(|_| {}),
+            SurroundingProxies::default(),
+        );
         let answer = sender.send(request("https://b.test/")).await.unwrap();
         assert!(answer.headers.get("content-encoding").is_none());
         assert_eq!(text(answer).await.unwrap(), "plain text");
@@ -258,5 +284,30 @@ mod tests {
         assert_eq!(text(answer).await.unwrap_err().kind, SendErrorKind::Reset);
         let error = sender.send(request("https://b.test/")).await.err().unwrap();
         assert_eq!((error.kind, error.code), (SendErrorKind::Refused, Some("ECONNREFUSED")));
+    }
+
+    #[tokio::test]
+    async fn the_proxy_that_a_request_would_take_is_noted() {
+        let own = ProxyConfig {
+            kind: ProxyKind::Socks5,
+            host: "own.test".to_owned(),
+            port: 1080,
+            credentials: None,
+        };
+        let https = Some(Secret::from("http://around.test:3128"));
+        let surroundings = SurroundingProxies { https, ..SurroundingProxies::default() };
+        let sender = ReplayingSender::new(Vec::new(), Arc::new(|_| {}), surroundings);
+        let asked = || request("https://b.test/");
+        let _ = sender.send(asked()).await;
+        let _ = sender.send_past(asked()).await;
+        let _ = sender.send(UpstreamRequest { proxy: Some(own), ..asked() }).await;
+        let taken: Vec<Option<String>> =
+            sender.sent().into_iter().map(|sent| Some(sent.proxy?.host)).collect();
+        assert_eq!(taken, [Some("around.test".to_owned()), None, Some("own.test".to_owned())]);
+        let https = Some(Secret::from("ftp://around.test"));
+        let surroundings = SurroundingProxies { https, ..SurroundingProxies::default() };
+        let sender = ReplayingSender::new(Vec::new(), Arc::new(|_| {}), surroundings);
+        let refused = sender.send(asked()).await.err().unwrap();
+        assert_eq!((refused.kind, sender.sent().len()), (SendErrorKind::Invalid, 0));
     }
 }

@@ -43,11 +43,14 @@ pub(super) struct Keyspace {
     frozen: Option<i64>,
     /// From when on a moment is the present one; without it, [`PRESENT`] before the clock.
     since: Option<i64>,
+    /// When the run began: what is older, it has not made.
+    start: i64,
 }
 
 impl Keyspace {
     pub(super) fn new(clock: Clock) -> Self {
         Self {
+            start: clock.now_ms(),
             slots: HashMap::new(),
             names: HashSet::new(),
             patterns: HashSet::new(),
@@ -181,7 +184,9 @@ impl Keyspace {
     /// Notes that a member is set to a moment (epoch ms), if that is the present one.
     pub(super) fn touch(&mut self, key: &Bytes, member: &Bytes, moment: i64) {
         let now = self.now();
-        if (self.since.unwrap_or(now - PRESENT)..=now + PRESENT).contains(&moment) {
+        // Node writes whole records back, with what another request has just noted in them.
+        let since = self.since.unwrap_or_else(|| self.start.max(now - PRESENT));
+        if (since..=now + PRESENT).contains(&moment) {
             self.slot(key).touched.insert(member.clone());
         }
     }

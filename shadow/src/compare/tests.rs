@@ -275,3 +275,26 @@ fn noise_in_every_event_does_not_hide_a_lost_one() {
     assert_eq!(found.len(), 3_000);
     assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
 }
+
+#[rstest]
+#[case(Some("http://p.test:3128"), Some("http://p.test:3128"), false)]
+#[case(Some("http://p.test"), Some("http://P.test:80"), false)]
+#[case(Some("http://p.test:3128"), Some("http://p.test:3129"), true)]
+#[case(Some("http://p.test:3128"), Some("socks5://p.test:3128"), true)]
+#[case(Some("http://p.test:3128"), Some("direct"), true)]
+#[case(Some("direct"), Some("http://p.test:3128"), true)]
+#[case(None, Some("http://p.test:3128"), false)]
+fn the_way_out_is_compared(
+    #[case] a: Option<&str>,
+    #[case] b: Option<&str>,
+    #[case] differs: bool,
+) {
+    let side = |proxy: Option<&str>| {
+        let mut side = example::streamed();
+        upstream(&mut side).proxy = proxy.map(str::to_owned);
+        side
+    };
+    let found = compare(&side(a), &side(b)).findings;
+    let paths: Vec<&str> = found.iter().map(|found| found.difference.path.as_str()).collect();
+    assert_eq!(paths, if differs { vec!["/proxy"] } else { vec![] });
+}

@@ -31,9 +31,30 @@ fn exchange(path: &str, a: &UpstreamExchange, b: &UpstreamExchange) -> Outcome {
     let mut found: Vec<Weighed> = Vec::new();
     found.extend(value(&format!("{path}/method"), &a.method, &b.method).map(Weighed::from));
     found.extend(url(path, &a.url, &b.url));
+    found.extend(proxy(path, a.proxy.as_deref(), b.proxy.as_deref()));
     found.extend(head::compare(path, &a.headers, &b.headers));
     found.extend(response::bodies(&format!("{path}/body"), &a.body, &b.body)?);
     Ok(found)
+}
+
+/// Proxies, where both are known. Runtimes leave out a scheme's own port, and some do not tell any.
+fn proxy(path: &str, a: Option<&str>, b: Option<&str>) -> Option<Weighed> {
+    let (a, b) = (a?, b?);
+    let (x, y) = (proxy_parts(a), proxy_parts(b));
+    let ports = x.1.zip(y.1);
+    let same = x.0.eq_ignore_ascii_case(y.0) && ports.is_none_or(|(x, y)| x == y);
+    let at = format!("{path}/proxy");
+    (!same).then(|| Difference::between(DifferenceKind::Value, at, a, b).into())
+}
+
+/// Scheme and host, and the port.
+fn proxy_parts(proxy: &str) -> (&str, Option<&str>) {
+    match proxy.rsplit_once(':') {
+        Some((rest, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => {
+            (rest, Some(port))
+        }
+        _ => (proxy, None),
+    }
 }
 
 fn url(path: &str, a: &str, b: &str) -> Vec<Weighed> {

@@ -3,7 +3,7 @@ use rstest::rstest;
 use super::*;
 use crate::{
     observation::Source,
-    tally::{Cell, CellKey, PlaneCounts},
+    tally::{Cell, CellKey, OutcomeClass, PlaneCounts, Share},
 };
 
 fn good() -> Tally {
@@ -13,8 +13,17 @@ fn good() -> Tally {
     for plane in Plane::ALL {
         tally.planes.insert(plane, PlaneCounts { agree: 2_000, ..PlaneCounts::default() });
     }
-    tally.cells.insert(CellKey::default(), Cell { compared: 20, ..Cell::default() });
+    tally.cells.insert(refused(), compared(20));
     tally
+}
+
+fn refused() -> CellKey {
+    CellKey { outcome: OutcomeClass::Refused, ..CellKey::default() }
+}
+
+fn compared(times: u64) -> Cell {
+    let share = Share { compared: times, matched: times };
+    Cell { compared: times, planes: [(Plane::Effects, share)].into(), ..Cell::default() }
 }
 
 type Change = fn(&mut Tally);
@@ -23,7 +32,8 @@ type Change = fn(&mut Tally);
 #[case::good(|_: &mut Tally| {}, &[])]
 #[case::few(|t: &mut Tally| t.observations = 1_999, &["observations"])]
 #[case::short(|t: &mut Tally| { t.hours.seen.pop_first(); }, &["hours"])]
-#[case::rare(|t: &mut Tally| { t.cells.insert(CellKey { stream: true, ..CellKey::default() }, Cell { compared: 19, ..Cell::default() }); }, &["coverage"])]
+#[case::rare(|t: &mut Tally| { t.cells.insert(CellKey { stream: true, ..CellKey::default() }, compared(19)); }, &["coverage"])]
+#[case::blind(|t: &mut Tally| { t.cells.insert(refused(), Cell { compared: 20, ..Cell::default() }); }, &["coverage"])]
 #[case::passed_only(|t: &mut Tally| t.passed(CellKey { route: "/x".into(), ..CellKey::default() }, 1), &["coverage"])]
 #[case::too_many_cells(|t: &mut Tally| t.cells_overflow = 1, &["coverage"])]
 #[case::within_rate(|t: &mut Tally| t.planes.get_mut(&Plane::Account).unwrap().differ = 2, &[])]
@@ -53,6 +63,7 @@ fn nothing_seen_is_red() {
 fn a_plane_may_be_optional() {
     let mut tally = good();
     tally.planes.remove(&Plane::Effects);
+    tally.cells.insert(refused(), Cell { compared: 20, ..Cell::default() });
     let settings = GateSettings { optional: vec![Plane::Effects], ..GateSettings::default() };
     assert!(all_green(&evaluate(&settings, &tally)));
 }

@@ -12,14 +12,16 @@ pub(super) fn speaks_for(rule: &Rule, case: &Case, finding: &Finding) -> bool {
         && fits(&rule.when, case)
         && glob::matches(&rule.path, &finding.group)
         && rule.same_but.as_ref().is_none_or(|pattern| same_but(pattern, finding))
-        && rule.control.as_ref().is_none_or(|pattern| {
-            let value = finding.difference.control.as_ref();
-            value.is_some_and(|value| pattern.is_match(&text(value)))
-        })
+        && holds(rule.control.as_ref(), finding.difference.control.as_ref())
+        && holds(rule.candidate.as_ref(), finding.difference.candidate.as_ref())
         && match &rule.action {
             Action::Ignore | Action::Expected { .. } => true,
             Action::Tolerance(bounds) => within(bounds, finding),
         }
+}
+
+fn holds(pattern: Option<&regex::Regex>, value: Option<&Value>) -> bool {
+    pattern.is_none_or(|pattern| value.is_some_and(|value| pattern.is_match(&text(value))))
 }
 
 fn fits(when: &When, case: &Case) -> bool {

@@ -100,6 +100,9 @@ pub struct Rule {
     /// The control's value holds a match of this.
     #[serde(serialize_with = "read::pattern")]
     pub control: Option<regex::Regex>,
+    /// That of the candidate does.
+    #[serde(serialize_with = "read::pattern")]
+    pub candidate: Option<regex::Regex>,
     /// What it says.
     pub action: Action,
     /// Why.

@@ -53,6 +53,7 @@ struct Written {
     when: When,
     same_but: Option<Spanned<String>>,
     control: Option<Spanned<String>>,
+    candidate: Option<Spanned<String>>,
     action: Spanned<String>,
     #[serde(default)]
     tolerance: Tolerance,
@@ -114,6 +115,7 @@ fn rule(source: &Source<'_>, entry: Spanned<Written>) -> Result<(Rule, Range<usi
     };
     let same_but = regex(&written.same_but, "same_but")?;
     let control = regex(&written.control, "control")?;
+    let candidate = regex(&written.candidate, "candidate")?;
     let bounds = written.tolerance;
     let action = match (written.action.get_ref().as_str(), written.deviation) {
         ("ignore", None) => Action::Ignore,
@@ -156,6 +158,7 @@ fn rule(source: &Source<'_>, entry: Spanned<Written>) -> Result<(Rule, Range<usi
         when: written.when,
         same_but,
         control,
+        candidate,
         action,
         reason: written.reason.into_inner(),
     };

@@ -48,6 +48,57 @@ fn every_deviation_named_exists() {
     }
 }
 
+/// Numbers that the head of the file of deviations gives a reason for, ranges written out.
+fn without_a_rule() -> BTreeSet<u32> {
+    let head = include_str!("../../rules/deviations.toml").split("[[rule]]").next().unwrap();
+    let number = regex::Regex::new(r"(\d+)(?: to (\d+))?").unwrap();
+    let read = |text: &str| text.parse::<u32>().unwrap();
+    let ranges = number.captures_iter(head).map(|found| {
+        let first = read(&found[1]);
+        first..=found.get(2).map_or(first, |last| read(last.as_str()))
+    });
+    ranges.flatten().collect()
+}
+
+#[test]
+fn every_deviation_has_a_rule_or_a_reason_for_none() {
+    let migration = include_str!("../../../MIGRATION.md");
+    let numbers: BTreeSet<u32> =
+        migration.lines().filter_map(|line| line.split_once(". **")?.0.parse().ok()).collect();
+    let mut known = without_a_rule();
+    known.extend(Rules::built_in().unwrap().all().iter().filter_map(|rule| match rule.action {
+        Action::Expected { deviation } => Some(deviation),
+        _ => None,
+    }));
+    assert_eq!(known, numbers);
+}
+
+#[rstest]
+#[case("/system:metrics:minute:29927749/fields/cacheReadTokens", json!({ "+": 0 }), true)]
+#[case("/system:metrics:minute:29927749/fields/cacheReadTokens", json!({ "+": 5 }), false)]
+#[case("/usage:daily:k:2026-07-24/fields/tokens", json!({ "+": 0 }), false)]
+fn a_counter_that_begins_at_nothing(#[case] path: &str, #[case] grown: Value, #[case] known: bool) {
+    for difference in [Difference::missing(path, grown.clone()), Difference::extra(path, grown)] {
+        let mut found = finding(Plane::Effects, path, json!(null), json!(null));
+        found.difference = difference;
+        assert_eq!(spoken_for(&Case::default(), found).is_some(), known);
+    }
+}
+
+#[rstest]
+#[case("Hi \u{FFFD}\u{FFFD}!", "Hi \u{1F600}!", true)]
+#[case("Hi \u{FFFD}\u{FFFD}!", "Ho \u{1F600}!", false)]
+#[case("x\u{FFFD}\u{1}a", "{\"error\":1}", false)]
+fn only_halves_of_characters_may_differ(
+    #[case] node: &str,
+    #[case] own: &str,
+    #[case] known: bool,
+) {
+    let case = Case { stream: true, complete: true, ..Case::default() };
+    let found = finding(Plane::ResponseBody, "/content/0/text", json!(node), json!(own));
+    assert_eq!(spoken_for(&case, found).is_some(), known);
+}
+
 #[test]
 fn no_built_in_rule_hides_an_amount() {
     for path in [
@@ -125,6 +176,17 @@ fn only_a_session_of_nobody_may_be_made_up() {
     assert_eq!(spoken_for(&made_up, found()).as_deref(), Some("made-up-session"));
     let named = Case { session: true, ..made_up };
     assert_eq!(spoken_for(&named, found()), None);
+}
+
+#[test]
+fn a_chat_has_no_session_of_its_own() {
+    let session =
+        |n: u8| json!(format!("user_a_account__session_{n:08}-0000-4000-8000-123456789abc"));
+    let path = "/body/metadata/user_id";
+    let found = || finding(Plane::UpstreamRequest, path, session(1), session(2));
+    let case = |route: &str| Case { session: true, route: route.into(), ..Case::default() };
+    assert!(spoken_for(&case("/api/v1/chat/completions"), found()).is_some());
+    assert_eq!(spoken_for(&case("/api/v1/messages"), found()), None);
 }
 
 #[test]

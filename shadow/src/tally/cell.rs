@@ -145,6 +145,13 @@ impl Cell {
     }
 
     pub(super) fn add(&mut self, at_ms: i64, verdict: &Verdict) {
+        let compared = |(plane, outcome): (&Plane, &PlaneVerdict)| {
+            *plane != Plane::Timing && !matches!(outcome, PlaneVerdict::NotCompared { .. })
+        };
+        if !verdict.planes.iter().any(compared) {
+            // Nothing of it is evidence.
+            return self.pass(at_ms);
+        }
         self.seen(at_ms);
         self.compared += 1;
         self.agreeing += u64::from(verdict.agrees());
@@ -156,6 +163,11 @@ impl Cell {
                 share.matched += u64::from(outcome.matches());
             }
         }
+    }
+
+    /// Whether the change of the database was ever compared.
+    pub fn has_effects(&self) -> bool {
+        self.planes.get(&Plane::Effects).is_some_and(|share| share.compared > 0)
     }
 
     pub(super) fn merge(&mut self, other: &Self) {

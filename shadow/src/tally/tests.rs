@@ -139,3 +139,17 @@ fn outcomes_have_classes() {
 }
 
 use crate::observation::Admission;
+
+#[test]
+fn what_could_not_be_compared_at_all_covers_nothing() {
+    let mut tally = Tally::default();
+    let (mut control, mut verdict) = request("r", 1, |_| {});
+    for outcome in verdict.planes.values_mut() {
+        *outcome = PlaneVerdict::NotCompared { why: "incomplete".into() };
+    }
+    control.account = None;
+    tally.add(&control, &verdict);
+    let cell = tally.cells.values().next().unwrap();
+    assert_eq!((tally.observations, cell.compared, cell.passed), (1, 0, 1));
+    assert_eq!(tally.coverage().below(1).len(), 1);
+}

@@ -45,6 +45,8 @@ pub struct Run {
     pub keys: Vec<String>,
     /// Why the run proves less than it seems to.
     pub gaps: Vec<String>,
+    /// Why what it stood on could not be read, so that it proves nothing.
+    pub unread: Option<String>,
 }
 
 /// Does requests a second time, without effects.

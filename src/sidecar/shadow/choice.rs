@@ -32,7 +32,7 @@ pub fn of_effects(effects: &Value) -> Option<AccountChoice> {
         .filter_map(|(key, change)| {
             let (start, kind, platform) =
                 ACCOUNTS.iter().find(|(start, ..)| key.starts_with(start))?;
-            let id = key.get(start.len()..).filter(|id| !id.is_empty() && !id.contains(':'))?;
+            let id = key.get(start.len()..).filter(|id| is_id(id))?;
             Some((used(change), *kind, id, *platform))
         })
         .collect();
@@ -81,6 +81,11 @@ pub fn of_effects(effects: &Value) -> Option<AccountChoice> {
 pub fn record_key(kind: &str, id: &str) -> Option<String> {
     let (start, ..) = ACCOUNTS.iter().find(|(_, known, _)| *known == kind)?;
     Some(format!("{start}{id}"))
+}
+
+/// Whether this is an account's id and not the name of an index beside the records.
+fn is_id(id: &str) -> bool {
+    !id.is_empty() && id != "index" && !id.contains(':')
 }
 
 /// JSON inside a text, or the value itself.
@@ -142,6 +147,15 @@ mod tests {
             "claude_console_account:b": { "fields": { "lastUsedAt": { "=": "now" } } },
         });
         assert_eq!(named(&effects), Some(("claude-console".into(), "b".into())));
+    }
+
+    #[test]
+    fn an_index_is_no_account() {
+        let effects = json!({
+            "bedrock_account:index": { "type": "set", "members": { "b": { "=": true } } },
+            "temp_unavailable:ccr:c": { "type": "string" },
+        });
+        assert_eq!(named(&effects), Some(("ccr".into(), "c".into())));
     }
 
     #[test]

@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     case::Candidate,
     duty::Duty,
+    notices,
     second_run::{Seals, Sides, both_sides},
     seen::{Seen, SeenRequest},
     shelf::Shelf,
@@ -341,10 +342,11 @@ impl Shadow {
 
     async fn compare(&self, job: Job) {
         let Job { id, seen, expected, room } = job;
-        let trace = match expected {
+        let mut trace = match expected {
             Some(expected) => Some(expected.trace(Instant::now() + TRACE_PATIENCE).await),
             None => None,
         };
+        trace.iter_mut().for_each(notices::take_out);
         if trace.as_ref().is_some_and(|trace| trace.began_ms == 0.0 && trace.incomplete.is_some()) {
             // Node's HTTP parser has answered by itself.
             return self.drop_one("did not reach the service");

@@ -8,6 +8,7 @@ mod case;
 mod choice;
 mod desk;
 mod duty;
+mod notices;
 mod quirks;
 pub mod records;
 mod second_run;

@@ -68,6 +68,7 @@ pub async fn again(
     plain(run.response.as_mut()).await;
     let mut new = story::candidate(&run, &case.control.request, case.candidate.source);
     new.effects = new.effects.map(|effects| story::opened(effects, seals));
+    story::as_then(&case.control, &mut new, case.prompts_replaced);
     case.candidate = new;
     case.fit();
     case.redact(case.prompts_replaced);

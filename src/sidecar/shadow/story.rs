@@ -4,7 +4,9 @@ use bytes::Bytes;
 use serde_json::Value;
 use shadow::{
     Admission, Body, Gap, Observation, Plane, RequestFacts, Response, Source, Timing,
-    UpstreamAnswer, UpstreamExchange, capture::Capture, observation::limits,
+    UpstreamAnswer, UpstreamExchange,
+    capture::Capture,
+    observation::{DIRECT, limits},
 };
 
 use super::{
@@ -14,6 +16,7 @@ use super::{
     seen::{Seen, SeenRequest, SeenResponse},
 };
 use crate::{
+    domain::{ProxyConfig, ProxyKind},
     sidecar::tap::{Exchange, NodeTrace},
     upstream::replay::Recorded,
 };
@@ -37,7 +40,8 @@ pub fn control(
         None => Source::Dry,
     };
     if let Some(why) = trace.and_then(|trace| trace.incomplete.as_ref()) {
-        observation.gaps.push(Gap { plane: None, why: why.clone() });
+        // What is replayed may lack as much, so that nothing can be told of the answer either.
+        observation.gaps.extend(everywhere(why));
     }
     let called = observation.upstream.as_ref().is_some_and(|exchanges| !exchanges.is_empty());
     if called && observation.account.is_none() {
@@ -70,6 +74,7 @@ pub fn candidate(run: &Run, facts: &RequestFacts, source: Source) -> Observation
             url: request.url.clone(),
             headers: request.headers.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect(),
             body: Body::kept(request.body.clone()),
+            proxy: Some(proxy_shown(sent.proxy.as_ref())),
             answer: None,
         }
     });
@@ -81,7 +86,19 @@ pub fn candidate(run: &Run, facts: &RequestFacts, source: Source) -> Observation
     }
     observation.source = source;
     observation.gaps = run.gaps.iter().map(|why| Gap { plane: None, why: why.clone() }).collect();
+    if run.response.is_none() {
+        observation.admission = Admission::Unknown;
+    }
+    if let Some(why) = &run.unread {
+        observation.gaps.extend(everywhere(why));
+    }
     observation
+}
+
+/// A gap in every plane that counts.
+fn everywhere(why: &str) -> impl Iterator<Item = Gap> {
+    let all = Plane::ALL.into_iter().filter(|plane| *plane != Plane::Timing);
+    all.map(move |plane| Gap { plane: Some(plane), why: why.to_owned() })
 }
 
 /// Vendors' answers as they are replayed: Node's exchanges, or its answer to the client in their place.
@@ -151,6 +168,33 @@ pub fn recordings_again(case: &Capture) -> Vec<Recorded> {
         }
     };
     exchanges.map(again).collect()
+}
+
+/// Gives a run of today what only the day and the stand-ins of prompts make different: the answer's date, and
+/// the name of the session that it begins.
+pub fn as_then(then: &Observation, now: &mut Observation, prompts_replaced: bool) {
+    const SESSION: &str = "unified_claude_session_mapping:";
+    let is_date = |(name, _): &&(String, String)| name.eq_ignore_ascii_case("date");
+    let date = then.response.as_ref().and_then(|answer| answer.headers.iter().find(is_date));
+    let own = now.response.iter_mut().flat_map(|answer| &mut answer.headers);
+    for (name, value) in own {
+        if let Some((_, date)) = date.filter(|_| name.eq_ignore_ascii_case("date")) {
+            value.clone_from(date);
+        }
+    }
+    let (Some(Value::Object(a)), Some(Value::Object(b))) = (&then.effects, &mut now.effects) else {
+        return;
+    };
+    let begun = |effects: &serde_json::Map<String, Value>| {
+        let mut keys = effects.keys().filter(|key| key.starts_with(SESSION));
+        keys.next().filter(|_| keys.next().is_none()).cloned()
+    };
+    if prompts_replaced
+        && let (Some(theirs), Some(own)) = (begun(a), begun(b))
+        && let Some(change) = b.remove(&own)
+    {
+        b.insert(theirs, change);
+    }
 }
 
 /// A side with all stand-ins of secrets alike.
@@ -265,6 +309,7 @@ fn exchange(exchange: &Exchange) -> UpstreamExchange {
         url: exchange.request.url.clone(),
         headers: exchange.request.headers.clone(),
         body: Body::kept(exchange.request_bytes()),
+        proxy: Some(exchange.request.proxy.clone().unwrap_or_else(|| DIRECT.to_owned())),
         answer: Some(UpstreamAnswer {
             status: exchange.response.as_ref().map_or(0, |head| head.status),
             headers: exchange
@@ -289,6 +334,17 @@ fn recorded(exchange: &Exchange) -> Recorded {
         failure: failure(exchange),
         times: (exchange.answered_ms, exchange.ended_ms),
     }
+}
+
+/// A proxy as Node's tap names it.
+fn proxy_shown(proxy: Option<&ProxyConfig>) -> String {
+    let Some(proxy) = proxy else { return DIRECT.to_owned() };
+    let scheme = match proxy.kind {
+        ProxyKind::Http => "http",
+        ProxyKind::Https => "https",
+        ProxyKind::Socks5 => "socks5",
+    };
+    format!("{scheme}://{}:{}", proxy.host, proxy.port)
 }
 
 fn failure(exchange: &Exchange) -> Option<(Option<String>, String)> {
@@ -349,6 +405,50 @@ mod tests {
         let answer = SeenResponse { status, headers, ..SeenResponse::default() };
         assert_eq!(super::streams(Some(&answer), asked), streams);
         assert_eq!(super::streams(None, asked), asked);
+    }
+
+    #[test]
+    fn a_run_of_another_day_has_the_date_and_session_of_the_case() {
+        let side = |date: &str, session: &str| {
+            let headers = vec![("Date".to_owned(), date.to_owned())];
+            let key = format!("unified_claude_session_mapping:{session}");
+            Observation {
+                response: Some(Response { headers, ..Response::default() }),
+                effects: Some(serde_json::json!({ key: { "type": "string" }, "other": {} })),
+                ..Observation::default()
+            }
+        };
+        let then = side("Thu, 26 Nov 2026 03:00:00 GMT", "a");
+        let mut now = side("Fri, 27 Nov 2026 03:00:00 GMT", "b");
+        as_then(&then, &mut now, true);
+        assert_eq!(now, then);
+        let mut now = side("Thu, 26 Nov 2026 03:00:00 GMT", "b");
+        as_then(&then, &mut now, false);
+        assert_ne!(now, then, "with the prompts as they were another session is a difference");
+    }
+
+    #[test]
+    fn a_run_that_could_not_read_proves_nothing() {
+        let facts = RequestFacts::default();
+        let run = Run { unread: Some("no Redis".to_owned()), ..Run::default() };
+        let side = candidate(&run, &facts, Source::Tap);
+        assert_eq!(side.admission, Admission::Unknown, "it gave no answer");
+        let planes = Plane::ALL.into_iter().filter(|plane| *plane != Plane::Timing);
+        assert!(planes.clone().all(|plane| side.gap(plane) == Some("no Redis")));
+        let trace = NodeTrace { incomplete: Some("overflow".to_owned()), ..NodeTrace::default() };
+        let part = control(&Seen::default(), &facts, Some(&trace), None);
+        assert!(planes.clone().all(|plane| part.gap(plane).is_some()));
+        let lost = candidate(&Run::default(), &facts, Source::Tap);
+        assert!(planes.clone().all(|plane| lost.gap(plane).is_none()));
+    }
+
+    #[test]
+    fn both_name_proxies_alike() {
+        let proxy =
+            |kind, port| ProxyConfig { kind, host: "p.test".into(), port, credentials: None };
+        assert_eq!(proxy_shown(None), "direct");
+        assert_eq!(proxy_shown(Some(&proxy(ProxyKind::Http, 3128))), "http://p.test:3128");
+        assert_eq!(proxy_shown(Some(&proxy(ProxyKind::Socks5, 1080))), "socks5://p.test:1080");
     }
 
     #[test]

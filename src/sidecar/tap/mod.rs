@@ -5,6 +5,7 @@
 //! path, and a tap that talks nonsense loses its connection, no more.
 
 mod frame;
+mod socket;
 #[cfg(test)]
 mod tests;
 mod trace;
@@ -12,7 +13,7 @@ mod trace;
 use std::{
     collections::HashMap,
     io,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -25,7 +26,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{UnixListener, UnixStream},
+    net::UnixStream,
     sync::{Notify, watch},
     task::JoinSet,
     time::{Instant, timeout_at},
@@ -33,6 +34,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use frame::{Frame, Note};
+use socket::Socket;
 use trace::Growing;
 
 pub use frame::{Closed, ExchangeEnd, Hello, RequestHead, ResponseHead};
@@ -42,10 +44,16 @@ pub use trace::{Command, Exchange, NodeTrace};
 const MAX_TAPS: usize = 32;
 /// How often a socket that somebody else listens on is tried again.
 const TAKE_OVER: Duration = Duration::from_millis(250);
+/// How often it is looked whether the socket still has its name, and one that cannot be made is tried again.
+const LOOK: Duration = Duration::from_secs(2);
 /// How long silence must last after the client's answer when the tap does not say it is quiet.
 const SILENCE: Duration = Duration::from_millis(400);
 /// After the tap said that nothing is pending: timers of the service may still fire.
 const AFTER_QUIET: Duration = Duration::from_millis(60);
+
+/// So many requests at once keep a service from its timers; then silence must last longer.
+const BUSY: usize = 16;
+const WHEN_BUSY: Duration = Duration::from_secs(2);
 
 /// What the tap is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -123,47 +131,65 @@ impl Tap {
         Expected { tap: Arc::clone(self), id, slot }
     }
 
-    /// Listens until `stop`.
-    ///
-    /// # Errors
-    /// When the socket cannot be made.
-    pub async fn listen(self: Arc<Self>, stop: CancellationToken) -> io::Result<()> {
-        let Some(listener) = self.bind(&stop).await? else { return Ok(()) };
+    /// Listens until `stop`. While the socket cannot be made, it is tried again and again; one whose name
+    /// was taken away is made anew.
+    pub async fn listen(self: Arc<Self>, stop: CancellationToken) {
         let mut connections = JoinSet::new();
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => break,
-                Some(_) = connections.join_next() => {}
-                accepted = listener.accept(), if connections.len() < MAX_TAPS => match accepted {
-                    Ok((stream, _)) => {
-                        let (tap, stop) = (Arc::clone(&self), stop.clone());
-                        connections.spawn(async move { tap.serve(stream, &stop).await });
+        while let Some(socket) = self.bind(&stop).await {
+            let mut look = tokio::time::interval(LOOK);
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => {
+                        socket.remove();
+                        break;
                     }
-                    Err(error) => {
-                        tracing::warn!(%error, "Cannot accept a tap");
-                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    Some(_) = connections.join_next() => {}
+                    _ = look.tick() => {
+                        if !socket.is_there() {
+                            tracing::warn!(path = %self.path.display(), "The tap's socket was taken away");
+                            break;
+                        }
+                    }
+                    accepted = socket.listener.accept(), if connections.len() < MAX_TAPS => match accepted {
+                        Ok((stream, _)) => {
+                            let (tap, stop) = (Arc::clone(&self), stop.clone());
+                            connections.spawn(async move { tap.serve(stream, &stop).await });
+                        }
+                        Err(error) => {
+                            tracing::warn!(%error, "Cannot accept a tap");
+                            tokio::time::sleep(Duration::from_millis(100)).await;
+                        }
                     }
                 }
             }
         }
-        // The socket's name goes with its owner.
-        let _ = std::fs::remove_file(&self.path);
         while connections.join_next().await.is_some() {}
-        Ok(())
     }
 
-    /// Makes the socket, once a predecessor that is still draining has let go of it. `None` at `stop`.
-    async fn bind(&self, stop: &CancellationToken) -> io::Result<Option<UnixListener>> {
-        loop {
-            match bind(&self.path) {
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
-                bound => return bound.map(Some),
-            }
+    /// Makes the socket, once a predecessor that is still draining has let go of it and nothing else is in
+    /// the way. `None` at `stop`.
+    async fn bind(&self, stop: &CancellationToken) -> Option<Socket> {
+        let mut told = String::new();
+        while !stop.is_cancelled() {
+            let pause = match Socket::bind(&self.path).await {
+                Ok(socket) => return Some(socket),
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => TAKE_OVER,
+                Err(error) => {
+                    // Once for each reason: somebody has to mend it.
+                    if told != error.to_string() {
+                        told = error.to_string();
+                        let path = self.path.display();
+                        tracing::error!(%path, %error, "The tap's socket cannot be used; shadow evidence is weaker");
+                    }
+                    LOOK
+                }
+            };
             tokio::select! {
-                () = stop.cancelled() => return Ok(None),
-                () = tokio::time::sleep(TAKE_OVER) => {}
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(pause) => {}
             }
         }
+        None
     }
 
     async fn serve(&self, stream: UnixStream, stop: &CancellationToken) {
@@ -252,13 +278,17 @@ impl Expected {
     /// Waits until Node has done everything for the request, at most until `deadline`. What is there by
     /// then is given; a trace that had not ended says so.
     pub async fn trace(self, deadline: Instant) -> NodeTrace {
+        let busy = self.tap.expected.lock().len() > BUSY;
         loop {
             let changed = self.slot.changed.notified();
             let patience = {
                 let growing = self.slot.growing.lock();
+                // Since it was last told something, which may be long ago when many wait to be done again.
+                let last = growing.last.unwrap_or_else(Instant::now);
                 match (growing.is_closed(), growing.quiet) {
-                    (true, true) => Instant::now() + AFTER_QUIET,
-                    (true, false) => Instant::now() + SILENCE,
+                    (true, _) if busy => last + WHEN_BUSY,
+                    (true, true) => last + AFTER_QUIET,
+                    (true, false) => last + SILENCE,
                     (false, _) => deadline,
                 }
             };
@@ -281,19 +311,4 @@ impl Drop for Expected {
         let left = std::mem::take(&mut *self.slot.growing.lock());
         self.tap.kept.fetch_sub(left.bytes, Ordering::Relaxed);
     }
-}
-
-/// A socket that only this user may connect to. One left behind by a process that died is replaced.
-fn bind(path: &Path) -> io::Result<UnixListener> {
-    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-    if let Some(folder) = path.parent() {
-        std::fs::DirBuilder::new().recursive(true).mode(0o755).create(folder)?;
-    }
-    if std::os::unix::net::UnixStream::connect(path).is_err() {
-        // Nobody listens there any more.
-        let _ = std::fs::remove_file(path);
-    }
-    let listener = UnixListener::bind(path)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
-    Ok(listener)
 }

@@ -1,4 +1,4 @@
-use std::os::unix::fs::PermissionsExt;
+use std::{os::unix::fs::PermissionsExt, path::Path};
 
 use bytes::Bytes;
 use compat::store::Reply;
@@ -42,7 +42,7 @@ async fn listening(room: usize) -> (Arc<Tap>, Place, CancellationToken, JoinSet<
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
     let (listener, until) = (Arc::clone(&tap), stop.clone());
-    tasks.spawn(async move { listener.listen(until).await.unwrap() });
+    tasks.spawn(async move { listener.listen(until).await });
     while !place.socket().exists() {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
@@ -152,6 +152,55 @@ async fn what_is_missing_is_said() {
     let trace = expected.trace(deadline).await;
     assert_eq!(trace.incomplete.as_deref(), Some("the trace has no end"));
     assert_eq!((tap.kept.load(Ordering::Relaxed), tap.expected.lock().len()), (0, 0));
+    stop.cancel();
+    while tasks.join_next().await.is_some() {}
+}
+
+async fn connects(socket: &Path) -> bool {
+    for _ in 0..500 {
+        if UnixStream::connect(socket).await.is_ok() {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    false
+}
+
+#[tokio::test]
+async fn a_name_that_was_taken_away_is_made_anew() {
+    let (_tap, place, stop, mut tasks) = listening(300).await;
+    std::fs::remove_file(place.socket()).unwrap();
+    assert!(connects(&place.socket()).await);
+    // Another's in its place is not removed with ours.
+    std::fs::remove_file(place.socket()).unwrap();
+    std::fs::write(place.socket(), "another's").unwrap();
+    stop.cancel();
+    while tasks.join_next().await.is_some() {}
+    assert_eq!(std::fs::read(place.socket()).unwrap(), b"another's");
+}
+
+#[tokio::test]
+async fn what_is_no_socket_is_left_alone() {
+    let place = Place::new();
+    std::fs::create_dir_all(&place.0).unwrap();
+    std::fs::write(place.socket(), "PORT=3000").unwrap();
+    let tap = Tap::new(place.socket(), TapSettings::default(), 300);
+    let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
+    let until = stop.clone();
+    tasks.spawn(async move { tap.listen(until).await });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(std::fs::read(place.socket()).unwrap(), b"PORT=3000");
+    std::fs::remove_file(place.socket()).unwrap();
+    assert!(connects(&place.socket()).await, "once it is out of the way");
+    // One that a process left behind is replaced.
+    stop.cancel();
+    while tasks.join_next().await.is_some() {}
+    drop(std::os::unix::net::UnixListener::bind(place.socket()).unwrap());
+    let tap = Tap::new(place.socket(), TapSettings::default(), 300);
+    let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
+    let until = stop.clone();
+    tasks.spawn(async move { tap.listen(until).await });
+    assert!(connects(&place.socket()).await);
     stop.cancel();
     while tasks.join_next().await.is_some() {}
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use compat::{clock::Clock, store::Reply};
+use tokio::time::Instant;
 
 use super::frame::{Closed, ExchangeEnd, Note, RequestHead, ResponseHead};
 
@@ -68,6 +69,8 @@ pub(super) struct Growing {
     pub bytes: usize,
     /// Nothing was pending after the client's answer.
     pub quiet: bool,
+    /// When something was last told.
+    pub last: Option<Instant>,
 }
 
 impl Growing {
@@ -80,6 +83,7 @@ impl Growing {
         }
         self.bytes += size;
         self.quiet = matches!(note, Note::Quiet);
+        self.last = Some(Instant::now());
         match note {
             Note::Begin { ms, .. } => self.trace.began_ms = ms,
             Note::Command { number, ms, resp } => self.command(number, ms, &resp),

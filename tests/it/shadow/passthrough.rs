@@ -150,7 +150,7 @@ async fn gateway(
         runtime.block_on(beside.run(CancellationToken::new()));
     });
     if trouble == Trouble::Mute {
-        tasks.spawn(async move { tap.listen(CancellationToken::new()).await.unwrap() });
+        tasks.spawn(async move { tap.listen(CancellationToken::new()).await });
         until("the tap's socket", async || socket.exists()).await;
         let mute = UnixStream::connect(&socket).await.unwrap();
         tasks.spawn(async move {
