@@ -121,15 +121,10 @@ pub(super) fn read_tokens(body: &[u8]) -> Option<Tokens> {
     let text = |name: &str| {
         answer.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(Secret::from)
     };
-    let expires_in = match answer.get("expires_in") {
-        Some(Value::Number(number)) => number.as_f64().unwrap_or(f64::NAN),
-        Some(Value::String(text)) => text.trim().parse().unwrap_or(f64::NAN),
-        _ => f64::NAN,
-    };
     Some(Tokens {
         access_token: text("access_token")?,
         refresh_token: text("refresh_token"),
-        expires_in,
+        expires_in: js::number(answer.get("expires_in")),
         plan: plan(&answer),
     })
 }

@@ -121,6 +121,26 @@ impl Administration {
         Ok(Self { keys, accounts, at_work, store, clock, calendar, data_dir, tasks, ending })
     }
 
+    /// Refuses to go on with an `ENCRYPTION_KEY` that opens nothing of what is stored: keys and accounts
+    /// made with it would not work.
+    ///
+    /// # Errors
+    /// Such a key, or Redis.
+    pub async fn check_encryption_key(&self) -> anyhow::Result<()> {
+        let readable = self.accounts.readable().await;
+        let readable = readable.map_err(|declined| anyhow::anyhow!("{declined}"))?;
+        if readable.tried > 0 && readable.opened == 0 {
+            anyhow::bail!(
+                "ENCRYPTION_KEY of the .env in this folder opens none of the stored accounts ({} \
+                 secrets tried), so it is not the one that the service uses: what is made with it \
+                 would not work, and nothing was changed. If it was changed on purpose, enter the \
+                 credentials of one account again first (`crs accounts edit`)",
+                readable.tried
+            );
+        }
+        Ok(())
+    }
+
     /// Adds up the weekly cost of keys anew, whose day or hour of the reset was changed.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use std::{
     io::{self, BufRead, IsTerminal, Read, Write},
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use serde_json::{Map, Value};
 
 /// Members that hold secrets, under the names of the admin API.
@@ -29,13 +29,22 @@ const SECRET: [&str; 11] = [
 /// The text of a file, or of standard input for `-`, without the line's end.
 ///
 /// # Errors
-/// When it cannot be read.
+/// When it cannot be read. A name that leads nowhere is not repeated: somebody may have given the secret
+/// itself.
 pub(super) fn text(from: &str) -> anyhow::Result<String> {
     let mut text = String::new();
     if from == "-" {
         io::stdin().lock().read_to_string(&mut text).context("cannot read standard input")?;
     } else {
-        text = fs::read_to_string(from).with_context(|| format!("cannot read {from}"))?;
+        text = fs::read_to_string(from).map_err(|error| {
+            if fs::symlink_metadata(from).is_ok() {
+                return anyhow!("cannot read {from}: {error}");
+            }
+            anyhow!(
+                "there is no file of the name that was given: secrets and bodies come from a file, \
+                 or from standard input with -, never from the command line itself"
+            )
+        })?;
     }
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
@@ -47,7 +56,7 @@ pub(super) fn text(from: &str) -> anyhow::Result<String> {
 pub(super) fn object(from: &str) -> anyhow::Result<Map<String, Value>> {
     match serde_json::from_str(&text(from)?) {
         Ok(Value::Object(members)) => Ok(members),
-        _ => bail!("{from} does not hold one JSON object"),
+        _ => bail!("{} does not hold one JSON object", shown(from)),
     }
 }
 
@@ -58,8 +67,12 @@ pub(super) fn object(from: &str) -> anyhow::Result<Map<String, Value>> {
 pub(super) fn list(from: &str) -> anyhow::Result<Vec<Value>> {
     match serde_json::from_str(&text(from)?) {
         Ok(Value::Array(items)) => Ok(items),
-        _ => bail!("{from} does not hold one JSON list"),
+        _ => bail!("{} does not hold one JSON list", shown(from)),
     }
+}
+
+fn shown(from: &str) -> &str {
+    if from == "-" { "standard input" } else { from }
 }
 
 /// A proxy: `@FILE`, `-` for standard input, or the JSON itself, which may hold no password then.
@@ -89,7 +102,7 @@ pub(super) fn proxy(given: &str) -> anyhow::Result<Value> {
 /// Without `=`, or for a field that holds a secret.
 pub(super) fn setting(given: &str) -> anyhow::Result<(String, Value)> {
     let Some((name, value)) = given.split_once('=') else {
-        bail!("--set takes FIELD=VALUE, not {given}");
+        bail!("--set takes FIELD=VALUE");
     };
     if SECRET.contains(&name) {
         bail!("{name} is secret: give it in a file, with --body or its own option");
@@ -142,6 +155,15 @@ mod tests {
         assert_eq!(setting("priority=7").unwrap(), ("priority".into(), json!(7)));
         assert_eq!(setting("name=a=b").unwrap(), ("name".into(), json!("a=b")));
         assert!(setting("priority").is_err());
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_repeated() {
+        let error = format!("{:#}", text("sk-given-in-place-of-a-file").unwrap_err());
+        assert!(!error.contains("sk-given"), "{error}");
+        assert!(error.contains("standard input with -"));
+        let error = format!("{:#}", text(env!("CARGO_MANIFEST_DIR")).unwrap_err());
+        assert!(error.contains(env!("CARGO_MANIFEST_DIR")), "{error}");
     }
 
     #[test]

@@ -104,9 +104,11 @@ pub async fn run(
             let mut last = (false, Value::Null);
             for request in &operate.legacy {
                 last = ask_legacy(world, run, request, kept).await?;
-                if last.0 {
-                    kept.keep(&request.keep, &last.1)?;
+                // What follows builds on it.
+                if !last.0 {
+                    break;
                 }
+                kept.keep(&request.keep, &last.1)?;
             }
             last
         }

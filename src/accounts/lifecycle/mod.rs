@@ -17,6 +17,7 @@ mod poll;
 mod probe;
 mod refresh;
 mod state;
+mod trouble;
 mod update;
 mod view;
 
@@ -41,6 +42,7 @@ use crate::{
 
 pub use login::Login;
 pub use probe::{DEFAULT_MODEL, Told, default_model};
+pub use trouble::Readable;
 pub use view::Shown;
 
 /// The API keys that are bound to accounts.

@@ -296,8 +296,14 @@ impl AccountAdmin {
 
     /// Ids of all accounts of a kind, by the index; in order.
     pub(super) async fn ids(&self, kind: Kind) -> Result<Vec<String>, Failure> {
-        let mut ids = self.one(Cmd::new("SMEMBERS").arg(kind.index_key())).await?.texts()?;
-        if ids.is_empty() {
+        let mut asks = Batch::from(Cmd::new("SMEMBERS").arg(kind.index_key()));
+        asks.push(Cmd::new("GET").arg(compat::keys::empty_marker(kind.index_key())));
+        let mut replies = self.run(asks).await?.into_iter();
+        let mut ids = replies.next().map(|reply| reply.texts()).transpose()?.unwrap_or_default();
+        let marker = replies.next().and_then(|reply| reply.text().ok().flatten());
+        // Somebody has looked through all keys within the hour and found none.
+        let none = marker.as_deref() == Some("1");
+        if ids.is_empty() && !none {
             let prefix = kind.record_key("");
             let found =
                 compat::store::scan_keys(self.0.store.as_ref(), &format!("{prefix}*")).await?;

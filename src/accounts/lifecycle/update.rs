@@ -74,8 +74,14 @@ impl AccountAdmin {
         };
         if !patch.is_empty() {
             self.write(kind, id, before, &patch, with).await?;
-        } else if !with.is_empty() {
-            self.run(with.into_iter().collect::<compat::store::Batch>()).await?;
+        } else {
+            if !with.is_empty() {
+                self.run(with.into_iter().collect::<compat::store::Batch>()).await?;
+            }
+            if kind == Kind::Ccr {
+                // The legacy service writes no field at all then, which Redis refuses.
+                return Err(Failure::fault("ERR wrong number of arguments for 'hset' command"));
+            }
         }
         let name = patch.sets().find(|(field, _)| *field == "name").map(|(_, name)| name);
         self.tell_disabled(kind, id, name.unwrap_or(own("name")), body, own("isActive"));
@@ -109,7 +115,9 @@ impl AccountAdmin {
 /// A changed type moves an account into or out of the shared set.
 fn shared_commands(kind: Kind, id: &str, body: &Body, was: &str) -> Vec<Cmd> {
     let new = match body.get("accountType") {
-        Some(Value::String(new)) if kind == Kind::Ccr || !new.is_empty() && new != was => new,
+        // Whatever is sent of a CCR account counts, null as well.
+        Some(new) if kind == Kind::Ccr => new.as_str().unwrap_or_default(),
+        Some(Value::String(new)) if !new.is_empty() && new != was => new,
         _ => return Vec::new(),
     };
     let Some(set) = shared_set(kind) else { return Vec::new() };

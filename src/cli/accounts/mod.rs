@@ -206,6 +206,17 @@ enum Action {
         #[arg(long, requires = "kind", conflicts_with = "account")]
         all: bool,
     },
+    /// Show what vendors answered lately when something went wrong with an account, the newest first.
+    Errors {
+        #[command(flatten)]
+        which: Which,
+        /// At most so many.
+        #[arg(long, value_name = "N", default_value_t = 20)]
+        limit: usize,
+        /// Forget them instead.
+        #[arg(long)]
+        clear: bool,
+    },
     /// Delete an account; keys bound to it use the shared pool from then on.
     Remove {
         #[command(flatten)]
@@ -234,9 +245,14 @@ enum GroupAction {
         #[arg(long, default_value = "")]
         description: String,
     },
+    /// Show the accounts of a group.
+    Show {
+        /// Id or name.
+        group: String,
+    },
     /// Rename or describe a group.
     Edit {
-        /// Id.
+        /// Id or name.
         group: String,
         /// New name.
         #[arg(long)]
@@ -247,7 +263,7 @@ enum GroupAction {
     },
     /// Delete an empty group.
     Remove {
-        /// Id.
+        /// Id or name.
         group: String,
     },
 }
@@ -261,13 +277,26 @@ pub(super) fn run(dir: &Path, arguments: Arguments, output: &Output) -> anyhow::
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let administration = Administration::open(&config).await?;
-        let done = act(&administration.accounts, arguments.action, output).await;
+        let done = act(&administration, arguments.action, output).await;
         administration.close().await;
         output.finish(done, show::answer)
     })
 }
 
-async fn act(accounts: &AccountAdmin, action: Action, output: &Output) -> Result<Value, Stopped> {
+async fn act(
+    administration: &Administration,
+    action: Action,
+    output: &Output,
+) -> Result<Value, Stopped> {
+    let accounts = &administration.accounts;
+    // What makes a secret, or sends one to a vendor.
+    let uses_secrets = matches!(
+        action,
+        Action::Add(_) | Action::Login(_) | Action::Refresh(_) | Action::Test { .. }
+    );
+    if uses_secrets {
+        administration.check_encryption_key().await?;
+    }
     Ok(match action {
         Action::List { kind } => {
             let kinds = kind.map_or(Kind::ALL.to_vec(), |kind| vec![kind.kind()]);
@@ -349,6 +378,14 @@ async fn act(accounts: &AccountAdmin, action: Action, output: &Output) -> Result
             }
             _ => return Err(anyhow::anyhow!("--all takes --kind console or --kind ccr").into()),
         },
+        Action::Errors { which, clear: true, .. } => {
+            let (kind, id) = which.find(accounts).await?;
+            accounts.clear_errors(kind, &id).await?
+        }
+        Action::Errors { which, limit, .. } => {
+            let (kind, id) = which.find(accounts).await?;
+            accounts.errors(kind, &id, limit).await?
+        }
         Action::Remove { which, yes } => {
             let (kind, id) = which.find(accounts).await?;
             confirm(&which.account, yes)?;
@@ -359,6 +396,10 @@ async fn act(accounts: &AccountAdmin, action: Action, output: &Output) -> Result
             let body = json!({ "name": name, "platform": platform, "description": description });
             accounts.create_group(&body).await?
         }
+        Action::Groups { action: Some(GroupAction::Show { group }) } => {
+            let members = accounts.group_members(&accounts.find_group(&group).await?).await?;
+            json!({ "success": true, "data": members.iter().map(item).collect::<Vec<_>>() })
+        }
         Action::Groups { action: Some(GroupAction::Edit { group, name, description }) } => {
             let mut body = json!({});
             if let Some(name) = name {
@@ -367,10 +408,10 @@ async fn act(accounts: &AccountAdmin, action: Action, output: &Output) -> Result
             if let Some(description) = description {
                 body["description"] = description.into();
             }
-            accounts.update_group(&group, &body).await?
+            accounts.update_group(&accounts.find_group(&group).await?, &body).await?
         }
         Action::Groups { action: Some(GroupAction::Remove { group }) } => {
-            accounts.delete_group(&group).await?
+            accounts.delete_group(&accounts.find_group(&group).await?).await?
         }
     })
 }

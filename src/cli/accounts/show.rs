@@ -25,6 +25,9 @@ pub(super) fn answer(answer: &Value, output: &Output) {
         Value::Array(items) if items.iter().any(|item| item.get("memberCount").is_some()) => {
             items.iter().for_each(|item| group(item, output));
         }
+        Value::Array(items) if items.iter().any(|item| item.get("time").is_some()) => {
+            items.iter().for_each(|item| error(item, output));
+        }
         Value::Array(items) => list(items, output),
         Value::Object(_) if data.get("authUrl").is_some() => {
             output.line("Open this link, log in and allow access:");
@@ -65,6 +68,12 @@ fn list(items: &[Value], output: &Output) {
         if limited.or(item.pointer("/rateLimitInfo/isRateLimited")) == Some(&Value::Bool(true)) {
             state.push("limited");
         }
+        let cooling = item.pointer("/tempUnavailable/remainingSeconds").and_then(Value::as_i64);
+        let cooling = cooling.map(|left| {
+            let status = &item["tempUnavailable"]["statusCode"];
+            format!("cooling down {left} s after {status}")
+        });
+        state.extend(cooling.as_deref());
         output.line(&format!(
             "{}  {:<16}  {:<18}  {}  (priority {}, {})",
             text(item, "id"),
@@ -75,6 +84,17 @@ fn list(items: &[Value], output: &Output) {
             text(item, "accountType")
         ));
     }
+}
+
+fn error(item: &Value, output: &Output) {
+    let context = item.get("context").filter(|context| !context.is_null());
+    output.line(&format!(
+        "{}  {:<4} {:<20} {}",
+        text(item, "time"),
+        compat::js::field(item.get("status")),
+        text(item, "errorType"),
+        context.map(Value::to_string).unwrap_or_default()
+    ));
 }
 
 fn group(item: &Value, output: &Output) {

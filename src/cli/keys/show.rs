@@ -4,16 +4,22 @@ use serde_json::Value;
 
 use super::super::{Output, output::message};
 
-/// Shows an answer of the admin API.
-pub(super) fn answer(answer: &Value, output: &Output) {
+/// Shows an answer of the admin API; `of_tags` when it is a list of tags.
+pub(super) fn answer(answer: &Value, of_tags: bool, output: &Output) {
     match answer.get("data") {
-        Some(Value::Array(items)) if items.iter().all(|item| item.get("count").is_some()) => {
-            tags(items, output);
-        }
+        Some(Value::Array(items)) if of_tags => tags(items, output),
         Some(Value::Array(items)) if items.iter().any(|item| item.get("apiKey").is_some()) => {
             items.iter().for_each(|item| made(item, output));
         }
-        Some(Value::Array(items)) => list(items, output),
+        Some(Value::Array(items)) => {
+            list(items, output);
+            if let Some(total) = answer.get("total") {
+                output.line(&format!("{} of {total}", items.len()));
+            }
+        }
+        Some(item) if item.get("newExpiresAt").is_some() => {
+            output.line(&format!("Ends {}", text(item, "newExpiresAt")));
+        }
         Some(item) if item.get("apiKey").is_some() || item.get("key").is_some() => {
             made(item, output);
         }

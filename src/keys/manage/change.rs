@@ -10,6 +10,9 @@ use super::{
 };
 use crate::domain::{Declined, Failure};
 
+/// Longest distance from 1970 that JavaScript knows.
+const MOST_MS: i64 = 8_640_000_000_000_000;
+
 /// A change that was made.
 #[derive(Debug)]
 pub struct Changed {
@@ -128,6 +131,45 @@ impl KeyAdmin {
         let values = form::expiry(body, &state, self.now_ms())?;
         self.change(&record, &values).await?;
         Ok(values)
+    }
+
+    /// Lengthens a key's life from its end, or from now when that has passed or there is none. `amount` of
+    /// `unit`: hours, days or months of thirty days.
+    ///
+    /// # Errors
+    /// No positive amount (400), an unknown key, an end that is no date, or what failed (500).
+    pub async fn extend(&self, id: &str, body: &Value) -> Result<Value, Declined> {
+        let amount = body.get("amount");
+        if !js::truthy(amount) || js::number(amount) <= 0.0 {
+            return Err(Declined::invalid("amount must be a positive number").unsuccessful());
+        }
+        let unit = body.get("unit").map(js::text);
+        let amount = js::field(amount);
+        let done = self.lengthen(id, &amount, unit.as_deref()).await;
+        let data = done.map_err(|error| {
+            let why = error.under("").body.shift_remove("message").unwrap_or_default();
+            Declined::new(500, js::text(&why)).unsuccessful()
+        })?;
+        Ok(json!({ "success": true, "data": data }))
+    }
+
+    async fn lengthen(&self, id: &str, amount: &str, unit: Option<&str>) -> Result<Value, Failure> {
+        let record = self.known(id).await?;
+        let now = self.now_ms();
+        let before = record.get("expiresAt");
+        let from = if before.is_empty() { Some(now) } else { js::date_ms(before) };
+        let hours = match unit {
+            Some("hours") => 1,
+            Some("months") => 30 * 24,
+            _ => 24,
+        };
+        let more = js::parse_int(amount).and_then(|amount| amount.checked_mul(hours * 3_600_000));
+        let end = from.and_then(|from| from.max(now).checked_add(more?));
+        let end = end.filter(|end| end.abs() <= MOST_MS);
+        let end = iso(end.ok_or_else(|| Failure::fault("Invalid time value"))?);
+        let values = Body::from_iter([("expiresAt".to_owned(), end.as_str().into())]);
+        self.change(&record, &values).await?;
+        Ok(json!({ "success": true, "previousExpiresAt": before, "newExpiresAt": end }))
     }
 
     /// What `updateApiKey` of the legacy service does with values by field.

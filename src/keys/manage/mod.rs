@@ -8,6 +8,7 @@
 
 mod bind;
 mod change;
+mod find;
 mod form;
 mod make;
 mod remove;
@@ -31,7 +32,7 @@ use serde_json::Value;
 use crate::domain::{Failure, Secret};
 
 pub use change::Changed;
-pub use view::Filter;
+pub use find::{Filter, Order};
 
 /// Seconds that a record lives after a whole save: a year.
 const LIFE_SECONDS: i64 = 86_400 * 365;
@@ -126,12 +127,18 @@ impl KeyAdmin {
             .filter_map(|key| key.strip_prefix(&prefix))
             .filter(|id| !id.is_empty() && !id.contains(':'))
             .collect();
+        self.records_of(&ids).await
+    }
+
+    /// The records of these ids, as far as there are any.
+    async fn records_of<I: AsRef<str>>(&self, ids: &[I]) -> Result<Vec<Record>, StoreError> {
         let mut records = Vec::with_capacity(ids.len());
         for ids in ids.chunks(500) {
-            let reads = ids.iter().map(|id| Cmd::new("HGETALL").arg(keys::api_key(id)));
+            let reads = ids.iter().map(|id| Cmd::new("HGETALL").arg(keys::api_key(id.as_ref())));
             for (id, reply) in ids.iter().zip(self.run(reads.collect::<Batch>()).await?) {
                 // A key of another type is no record.
-                records.extend(reply.map().ok().and_then(|fields| record_of(id, fields)));
+                let fields = reply.map().ok();
+                records.extend(fields.and_then(|fields| record_of(id.as_ref(), fields)));
             }
         }
         Ok(records)

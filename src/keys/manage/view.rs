@@ -3,8 +3,8 @@
 use compat::{js, number, record::Permissions};
 use serde_json::{Map, Value, json};
 
-use super::{KeyAdmin, Record, form};
-use crate::domain::{Declined, Failure, Secret};
+use super::{Record, form};
+use crate::domain::Secret;
 
 /// Switches of a record; missing ones are left out of what is shown.
 const FLAGS: [&str; 6] = [
@@ -51,6 +51,9 @@ pub(super) fn made(fields: &[(&'static str, String)], body: &form::Body, plain: 
         Some(Value::Null) => Value::Null,
         _ => text("description").into(),
     };
+    // What names an account or an end is shown as it was sent.
+    let sent = |name: &str| js::or(body.get(name)).map_or_else(|| "".into(), js::parsed);
+    let end = if text("expiresAt").is_empty() { "".into() } else { sent("expiresAt") };
     json!({
         "id": text("id"),
         "apiKey": plain.expose(),
@@ -62,13 +65,13 @@ pub(super) fn made(fields: &[(&'static str, String)], body: &form::Body, plain: 
         "rateLimitRequests": whole_or_zero("rateLimitRequests"),
         "rateLimitCost": amount("rateLimitCost"),
         "isActive": true,
-        "claudeAccountId": text("claudeAccountId"),
-        "claudeConsoleAccountId": text("claudeConsoleAccountId"),
-        "geminiAccountId": text("geminiAccountId"),
-        "openaiAccountId": text("openaiAccountId"),
+        "claudeAccountId": sent("claudeAccountId"),
+        "claudeConsoleAccountId": sent("claudeConsoleAccountId"),
+        "geminiAccountId": sent("geminiAccountId"),
+        "openaiAccountId": sent("openaiAccountId"),
         "azureOpenaiAccountId": text("azureOpenaiAccountId"),
-        "bedrockAccountId": text("bedrockAccountId"),
-        "droidAccountId": text("droidAccountId"),
+        "bedrockAccountId": sent("bedrockAccountId"),
+        "droidAccountId": sent("droidAccountId"),
         "permissions": granted.services(),
         "enableModelRestriction": flag("enableModelRestriction"),
         "restrictedModels": json("restrictedModels"),
@@ -84,7 +87,7 @@ pub(super) fn made(fields: &[(&'static str, String)], body: &form::Body, plain: 
         "isActivated": flag("isActivated"),
         "activatedAt": text("activatedAt"),
         "createdAt": text("createdAt"),
-        "expiresAt": text("expiresAt"),
+        "expiresAt": end,
         "createdBy": text("createdBy"),
         "serviceRates": json("serviceRates"),
         "enableOpenAIResponsesCodexAdaptation": flag("enableOpenAIResponsesCodexAdaptation"),
@@ -94,7 +97,7 @@ pub(super) fn made(fields: &[(&'static str, String)], body: &form::Body, plain: 
 }
 
 /// A key of a list: typed as the legacy service's lists are, without its hash.
-fn item(record: &Record) -> Value {
+pub(super) fn item(record: &Record) -> Value {
     let mut shown = Map::new();
     let mut names: Vec<&String> = record.fields.keys().collect();
     names.sort_unstable();
@@ -130,77 +133,4 @@ fn typed(name: &str, stored: &str) -> Value {
         return serde_json::from_str(stored).unwrap_or_else(|_| json!({}));
     }
     text()
-}
-
-/// Which keys a list shows.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// Deleted ones instead of the others.
-    pub deleted: bool,
-    /// Only with this tag.
-    pub tag: Option<String>,
-    /// Only active ones, or only others.
-    pub active: Option<bool>,
-    /// Only with this in their name.
-    pub search: Option<String>,
-}
-
-impl KeyAdmin {
-    /// Keys, the newest first.
-    ///
-    /// # Errors
-    /// Redis (500).
-    pub async fn list(&self, filter: &Filter) -> Result<Vec<Value>, Declined> {
-        let records = self.records().await;
-        let records =
-            records.map_err(|error| Failure::from(error).under("Failed to get API keys"))?;
-        let wanted = filter.search.as_deref().map(str::to_lowercase);
-        let mut shown: Vec<&Record> = records
-            .iter()
-            .filter(|record| record.is("isDeleted") == filter.deleted)
-            .filter(|record| filter.active.is_none_or(|active| record.is("isActive") == active))
-            .filter(|record| {
-                let name = record.get("name").to_lowercase();
-                wanted.as_ref().is_none_or(|wanted| name.contains(wanted))
-            })
-            .filter(|record| {
-                let tags = record.tags.as_ref().and_then(Value::as_array);
-                let has = |tag: &String| tags.is_some_and(|tags| tags.iter().any(|t| t == tag));
-                filter.tag.as_ref().is_none_or(has)
-            })
-            .collect();
-        shown.sort_by_key(|record| std::cmp::Reverse(js::date_ms(record.get("createdAt"))));
-        Ok(shown.into_iter().map(item).collect())
-    }
-
-    /// One key, by its id or its name.
-    ///
-    /// # Errors
-    /// No such key (404), several of that name (400), or Redis (500).
-    pub async fn show(&self, which: &str) -> Result<Value, Declined> {
-        let id = self.find(which).await?;
-        let record = self.record(&id).await;
-        let record = record.map_err(|error| Failure::from(error).under("Failed to get API key"))?;
-        record.as_ref().map(item).ok_or_else(|| Declined::new(404, "API key not found"))
-    }
-
-    /// Id of the key with this id or, if there is none, this name.
-    ///
-    /// # Errors
-    /// No such key (404), several of that name (400), or Redis (500).
-    pub async fn find(&self, which: &str) -> Result<String, Declined> {
-        let failed = |error| Failure::from(error).under("Failed to get API key");
-        if !which.contains(':') && self.record(which).await.map_err(failed)?.is_some() {
-            return Ok(which.to_owned());
-        }
-        let records = self.records().await.map_err(failed)?;
-        let mut named = records.iter().filter(|record| record.get("name") == which);
-        match (named.next(), named.next()) {
-            (Some(record), None) => Ok(record.id.clone()),
-            (None, _) => Err(Declined::new(404, "API key not found")),
-            (Some(_), Some(_)) => {
-                Err(Declined::invalid("Several keys have this name; give the id"))
-            }
-        }
-    }
 }

@@ -127,19 +127,21 @@ fn refused(status: u16) -> Result<(), Failure> {
 }
 
 fn best(organizations: &[Value]) -> Option<(String, Value)> {
-    let mut best: Option<(&Value, &Vec<Value>)> = None;
+    let mut best: Option<(&Value, &Value, usize)> = None;
     for organization in organizations {
-        let Some(can) = organization.get("capabilities").and_then(Value::as_array) else {
-            continue;
+        // A text is looked through like a list, letter by letter.
+        let (chats, count) = match organization.get("capabilities") {
+            Some(Value::Array(list)) => (list.iter().any(|own| own == "chat"), list.len()),
+            Some(Value::String(text)) => (text.contains("chat"), text.encode_utf16().count()),
+            _ => continue,
         };
-        let most = best.map_or(0, |(_, can)| can.len());
-        if can.iter().any(|own| own == "chat") && can.len() > most {
-            best = Some((organization, can));
+        if chats && count > best.map_or(0, |(_, _, most)| most) {
+            best = organization.get("capabilities").map(|can| (organization, can, count));
         }
     }
-    let (organization, can) = best?;
+    let (organization, can, _) = best?;
     let id = js::or(organization.get("uuid")).map(js::text)?;
-    Some((id, can.clone().into()))
+    Some((id, can.clone()))
 }
 
 fn request(

@@ -94,8 +94,7 @@ fn tokens(login: Login, answer: &Value, now_ms: i64) -> Result<Value, &'static s
         Some(Value::String(scopes)) => json!(scopes.split(' ').collect::<Vec<_>>()),
         Some(_) => return Err("data.scope.split is not a function"),
     };
-    #[expect(clippy::cast_precision_loss, reason = "epoch seconds")]
-    let end = (now_ms.div_euclid(1000) as f64 + js::number(answer.get("expires_in"))) * 1000.0;
+    let end = end(now_ms.div_euclid(1000), answer.get("expires_in")) * 1000.0;
     let or_null = |name: &str| js::or(answer.get(name)).cloned().unwrap_or_default();
     let (organization, account) = (or_null("organization"), or_null("account"));
     let mut tokens = Map::new();
@@ -128,6 +127,18 @@ fn tokens(login: Login, answer: &Value, now_ms: i64) -> Result<Value, &'static s
     Ok(Value::Object(tokens))
 }
 
+/// Second of the end. A lifetime that is no number is set behind the second, not added, as JavaScript's
+/// `+` does.
+fn end(now: i64, lifetime: Option<&Value>) -> f64 {
+    match lifetime {
+        Some(text @ (Value::String(_) | Value::Array(_) | Value::Object(_))) => {
+            js::number(Some(&Value::String(format!("{now}{}", js::text(text)))))
+        }
+        #[expect(clippy::cast_precision_loss, reason = "epoch seconds")]
+        other => now as f64 + js::number(other),
+    }
+}
+
 /// Ids of organisation and account; null when there is neither.
 fn ids(organization: &Value, account: &Value) -> Value {
     let id = |of: &Value, names: [&str; 4]| {
@@ -158,6 +169,16 @@ mod tests {
     #[case(json!(""), "")]
     fn refusals(#[case] answer: Value, #[case] said: &str) {
         assert_eq!(told(&answer, true), said);
+    }
+
+    #[rstest]
+    #[case(json!(60), 65.0)]
+    #[case(json!(null), 5.0)]
+    #[case(json!(true), 6.0)]
+    #[case(json!("60"), 560.0)]
+    #[case(json!([]), 5.0)]
+    fn ends_are_reckoned_as_javascript_does(#[case] lifetime: Value, #[case] at: f64) {
+        assert!((end(5, Some(&lifetime)) - at).abs() < f64::EPSILON);
     }
 
     #[test]

@@ -139,6 +139,7 @@ impl AccountAdmin {
             }
         }
         self.count_keys(&mut items).await;
+        self.tell_cooling(&mut items).await?;
         if kind == Kind::Bedrock {
             let order = &self.0.collation;
             items.sort_by(|a, b| bedrock_order(order, [Some(&a.item), Some(&b.item)]));
@@ -147,7 +148,7 @@ impl AccountAdmin {
     }
 
     /// One account; `None` when there is none of that kind and id.
-    async fn item(&self, kind: Kind, id: &str) -> Result<Option<Value>, Failure> {
+    pub(super) async fn item(&self, kind: Kind, id: &str) -> Result<Option<Value>, Failure> {
         let now_ms = self.now_ms();
         let mut item = match kind {
             Kind::Bedrock => match self.document(id).await? {
@@ -202,16 +203,26 @@ impl AccountAdmin {
             if let Some(item) = item {
                 let mut shown = [Shown { kind: *kind, item }];
                 self.count_keys(&mut shown).await;
+                let told = self.tell_cooling(&mut shown).await;
+                told.map_err(|error| error.under("Failed to get account"))?;
                 let [shown] = shown;
                 return Ok(shown);
             }
         }
-        let mut named = self.list(kinds).await?.into_iter().filter(|own| own.text("name") == which);
-        match (named.next(), named.next()) {
-            (Some(shown), None) => Ok(shown),
-            (None, _) => Err(Declined::new(404, "Account not found")),
-            (Some(_), Some(_)) => {
-                Err(Declined::invalid("Several accounts have this name; give the id"))
+        let mut named = self.list(kinds).await?;
+        named.retain(|own| own.text("name") == which);
+        match named.len() {
+            0 => Err(Declined::new(404, "Account not found")),
+            1 => named.pop().ok_or_else(|| Declined::new(404, "Account not found")),
+            count => {
+                let ids: Vec<String> = named
+                    .iter()
+                    .map(|own| format!("{} ({})", own.text("id"), own.kind.as_str()))
+                    .collect();
+                Err(Declined::invalid(format!(
+                    "{count} accounts have this name; give the id: {}",
+                    ids.join(", ")
+                )))
             }
         }
     }
