@@ -9,10 +9,13 @@ use compat::{
     clock::iso,
     lock::{self, Lock},
     pool::{self, Entry, Kind, Need, Patch, Snapshot},
-    store::{Cmd, StoreError},
+    store::{Cmd, Reply, StoreError, accepted},
 };
 
 use super::Accounts;
+
+/// Commands in one pipeline.
+const STEP: usize = 200;
 
 /// An account that came back by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +77,7 @@ impl Accounts {
         for entry in snapshot.list(Kind::Console) {
             cmds.extend(self.recover_console(&entry, &mut recovered));
         }
-        self.0.ports.writes.send(cmds).await;
+        self.apply(cmds).await?;
         for entry in stopped(&snapshot) {
             recovered.extend(self.recover_five_hours(&entry).await);
         }
@@ -110,7 +113,7 @@ impl Accounts {
                 }
             }
         }
-        self.0.ports.writes.send(cmds).await;
+        self.apply(cmds).await?;
         Ok(retried)
     }
 
@@ -132,7 +135,7 @@ impl Accounts {
                 }
             }
         }
-        self.0.ports.writes.send(cmds).await;
+        self.apply(cmds).await?;
         Ok(recovered)
     }
 
@@ -166,6 +169,21 @@ impl Accounts {
         cmds
     }
 
+    /// Writes at once, so that nobody is told of what Redis did not take. What it refuses for one account
+    /// leaves the others alone.
+    async fn apply(&self, cmds: Vec<Cmd>) -> Result<(), StoreError> {
+        for cmds in cmds.chunks(STEP) {
+            let replies = self.0.ports.store.run(cmds.iter().cloned().collect()).await?;
+            accepted(&replies)?;
+            for reply in replies {
+                if let Reply::Error(error) = reply {
+                    tracing::warn!(error, "redis refused to change the state of an account");
+                }
+            }
+        }
+        Ok(())
+    }
+
     async fn claude_accounts(&self, needs: &[Need]) -> Result<Arc<Snapshot>, StoreError> {
         self.0.ports.pools.of(pool::Family::Claude).snapshot(needs).await
     }
@@ -186,8 +204,9 @@ impl Accounts {
         {
             tracing::info!(account = %entry.id, "five-hour stop is over");
             let cmds = self.patch(&entry, &patch);
-            match self.0.ports.store.run(cmds.into_iter().collect()).await {
-                Ok(_) => {
+            let written = self.0.ports.store.run(cmds.into_iter().collect()).await;
+            match written.and_then(|replies| accepted(&replies)) {
+                Ok(()) => {
                     let entry = entry.patched(&patch);
                     let window = ["sessionWindowStart", "sessionWindowEnd"];
                     let [start, end] = window.map(|field| entry.get(field).to_owned());

@@ -116,7 +116,7 @@ fn show_runs(ran: &[(&'static Job, Flight)], output: &Output) -> anyhow::Result<
     let mut shown = Vec::new();
     for (job, flight) in ran {
         let (line, value) = match flight {
-            Flight::Ran(last) => {
+            Flight::Ran(last) | Flight::Elsewhere(last) => {
                 if last.failed.is_some() {
                     bad.push(job.name);
                 }

@@ -5,7 +5,8 @@ use compat::{
     api_key_lookup,
     clock::iso,
     date::date_ms,
-    store::{Batch, Cmd, Reply, StoreError, scan_keys},
+    lua,
+    store::{Batch, Cmd, Reply, StoreError, accepted, scan_keys},
 };
 
 use super::Keys;
@@ -21,25 +22,15 @@ impl Keys {
     /// When Redis cannot be asked.
     pub async fn purge_leases(&self) -> Result<i64, StoreError> {
         let mut keys = scan_keys(&*self.store, "concurrency:*").await?;
-        keys.retain(|key| !key.starts_with("concurrency:queue:"));
+        keys.retain(|key| !is_of_queue(key));
         let now = self.clock.now_ms();
         let mut gone = 0;
         for keys in keys.chunks(STEP) {
-            let types: Batch = keys.iter().map(|key| Cmd::new("TYPE").arg(key)).collect();
-            let types = self.store.run(types).await?;
-            let purge: Batch = keys
-                .iter()
-                .zip(types)
-                .map(|(key, kind)| match kind {
-                    Reply::Data(kind) if kind == "zset" => {
-                        Cmd::new("ZREMRANGEBYSCORE").arg(key).arg("-inf").arg(now)
-                    }
-                    _ => Cmd::new("DEL").arg(key),
-                })
-                .collect();
-            for reply in self.store.run(purge).await? {
-                gone += reply.int().unwrap_or(0);
-            }
+            // In one step: a lease may be taken at any moment.
+            let purge = keys.iter().map(|key| Cmd::script(&lua::CONCURRENCY_PURGE, [key]).arg(now));
+            let replies = self.store.run(purge.collect()).await?;
+            accepted(&replies)?;
+            gone += replies.into_iter().map(|reply| reply.int().unwrap_or(0)).sum::<i64>();
         }
         Ok(gone)
     }
@@ -51,22 +42,26 @@ impl Keys {
     pub async fn disable_expired(&self) -> Result<usize, StoreError> {
         let mut keys = scan_keys(&*self.store, "apikey:*").await?;
         keys.retain(|key| is_record(key));
+        const READ: [&str; 4] = ["isActive", "expiresAt", "apiKey", "isDeleted"];
         let now = self.clock.now_ms();
         let mut disabled = 0;
         for keys in keys.chunks(STEP) {
-            let read: Batch = keys
-                .iter()
-                .map(|key| Cmd::new("HMGET").arg(key).args(["isActive", "expiresAt", "apiKey"]))
-                .collect();
+            let read: Batch =
+                keys.iter().map(|key| Cmd::new("HMGET").arg(key).args(READ)).collect();
             for (key, reply) in keys.iter().zip(self.store.run(read).await?) {
                 let Ok(fields) = reply.texts() else { continue };
-                let [active, expires_at, hash] = &fields[..] else { continue };
-                if active != "true" || date_ms(expires_at).is_none_or(|at| at >= now) {
+                let [active, expires_at, hash, deleted] = &fields[..] else { continue };
+                if active != "true"
+                    || deleted == "true"
+                    || date_ms(expires_at).is_none_or(|at| at >= now)
+                {
                     continue;
                 }
                 let id = key.strip_prefix("apikey:").unwrap_or(key);
                 let expire = api_key_lookup::expire(id, expires_at, &iso(now));
-                if matches!(self.store.run(expire.into()).await?.pop(), Some(Reply::Int(1))) {
+                let replies = self.store.run(expire.into()).await?;
+                accepted(&replies)?;
+                if matches!(replies[..], [Reply::Int(1)]) {
                     self.store.run(api_key_lookup::after_expiry(id, hash)).await?;
                     self.forget(id);
                     tracing::info!(key = id, "an expired API key was switched off");
@@ -76,6 +71,13 @@ impl Keys {
         }
         Ok(disabled)
     }
+}
+
+/// Whether `concurrency:…` belongs to the wait queue: its counters, and what it keeps count of.
+fn is_of_queue(key: &str) -> bool {
+    let Some(of) = key.strip_prefix("concurrency:queue:") else { return false };
+    let kept = ["stats:", "wait_times:"].iter().any(|kind| of.starts_with(kind));
+    kept || !(key.contains(":stats:") || key.contains(":wait_times:"))
 }
 
 /// Whether `apikey:x` is a record: exactly one colon, and not the hash map.

@@ -9,7 +9,6 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::{Bytes, BytesMut};
 use compat::clock::Clock;
 use futures_util::{StreamExt, future::join_all};
-use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 use url::Host;
@@ -184,15 +183,11 @@ fn request(hop: &Hop, post: &Post, body: &Bytes, limit: Duration) -> UpstreamReq
     }
 }
 
-/// Name and password of the address.
+/// Name and password of the first address, as they are written there.
 fn credentials(hop: &Hop) -> Option<String> {
-    let (name, password) = (hop.url.username(), hop.url.password());
-    if !hop.trusted || (name.is_empty() && password.is_none()) {
-        return None;
-    }
-    let plain = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let pair = format!("{}:{}", plain(name), plain(password.unwrap_or_default()));
-    Some(format!("Basic {}", STANDARD.encode(pair)))
+    let (name, password) = (hop.url.username(), hop.url.password().unwrap_or_default());
+    let told = hop.first && !name.is_empty();
+    told.then(|| format!("Basic {}", STANDARD.encode(format!("{name}:{password}"))))
 }
 
 async fn read(mut answer: UpstreamResponse) -> Result<Bytes, Fault> {

@@ -14,26 +14,23 @@ pub(super) struct Hop {
     pub url: Url,
     /// Whether the message is sent, or only fetched.
     pub posts: bool,
-    /// Whether the name and password of the first address go along.
-    pub trusted: bool,
+    /// Whether it is the address as it was set; its name and password go nowhere else.
+    pub first: bool,
 }
 
 impl Hop {
     /// The first one.
     pub(super) fn first(url: &str) -> Result<Self, Fault> {
         let url = Url::parse(url).map_err(|_| Fault::Address)?;
-        Self { url, posts: true, trusted: true }.checked()
+        Self { url, posts: true, first: true }.checked()
     }
 
     /// The one after an answer; `None` when the answer is the end.
     pub(super) fn after(&self, status: u16, location: Option<&str>) -> Option<Result<Self, Fault>> {
         let location = location.filter(|_| (300..400).contains(&status))?;
         let Ok(url) = self.url.join(location) else { return Some(Err(Fault::Address)) };
-        let weaker = self.url.scheme() == "https" && url.scheme() != "https";
-        let same = url.host_str() == self.url.host_str() && url.port() == self.url.port();
         let posts = self.posts && !matches!(status, 301..=303);
-        let trusted = self.trusted && same && !weaker;
-        Some(Self { url, posts, trusted }.checked())
+        Some(Self { url, posts, first: false }.checked())
     }
 
     fn checked(mut self) -> Result<Self, Fault> {
@@ -41,6 +38,9 @@ impl Hop {
             return Err(Fault::Setup(format!("Unsupported protocol {}:", self.url.scheme())));
         }
         self.url.set_fragment(None);
+        if self.url.query() == Some("") {
+            self.url.set_query(None);
+        }
         Ok(self)
     }
 

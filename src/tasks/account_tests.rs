@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use compat::{
     clock::iso,
     keys, number,
-    store::{Batch, Cmd, StoreError},
+    store::{Batch, Cmd, StoreError, accepted},
 };
 use futures_util::future::{BoxFuture, join_all};
 use jiff::Timestamp;
@@ -121,7 +121,7 @@ impl Jobs {
         batch.push(Cmd::new("EXPIRE").arg(history).arg(HISTORY_LIFE));
         let last = Cmd::new("SET").arg(keys::last_test(platform, id)).arg(self.now_ms());
         batch.push(last.arg("EX").arg(LAST_LIFE));
-        self.0.store.run(batch).await.map(drop)
+        accepted(&self.0.store.run(batch).await?)
     }
 }
 

@@ -124,6 +124,10 @@ impl Jobs {
                 let set = Cmd::new("SET").arg(key).arg(number::js(total)).arg("NX");
                 self.one(set).await?;
             }
+            // What Redis cannot count on from.
+            Some(0.0) if !is_plain(stored.as_deref()) => {
+                self.one(Cmd::new("SET").arg(key).arg(number::js(total))).await?;
+            }
             // An increment: a request may be counted at this very moment.
             Some(0.0) => {
                 self.one(Cmd::new("INCRBYFLOAT").arg(key).arg(number::js(total))).await?;
@@ -132,4 +136,9 @@ impl Jobs {
         }
         Ok(())
     }
+}
+
+/// Whether Redis reads the same number as JavaScript does.
+fn is_plain(text: Option<&str>) -> bool {
+    text.is_some_and(|text| text.parse::<f64>().is_ok())
 }

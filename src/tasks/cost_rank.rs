@@ -10,7 +10,7 @@ use compat::{
 };
 use uuid::Uuid;
 
-use super::{Done, Jobs, STEP};
+use super::{Done, Elsewhere, Jobs, STEP};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -19,14 +19,15 @@ impl Jobs {
     pub(super) async fn rank(&self, range: &str) -> Done {
         let lock = Lock::cost_rank(range, Uuid::new_v4().to_string());
         if !lock::taken(self.one(lock.acquire()).await?)? {
-            return Ok(Some("another service is at it".to_owned()));
+            return Err(Elsewhere.into());
         }
         let state = keys::cost_rank_state(range);
         let built = self.build_rank(range, &state).await;
         if built.is_err() {
-            self.one(Cmd::new("HSET").arg(&state).arg("status").arg("failed")).await?;
+            let noted = self.one(Cmd::new("HSET").arg(&state).arg("status").arg("failed")).await;
+            noted.map_or_else(|error| tracing::debug!(%error, range, "not noted"), drop);
         }
-        self.one(lock.release()).await?;
+        self.release(&lock).await;
         Ok(Some(format!("{} keys ranked", built?)))
     }
 
@@ -90,8 +91,11 @@ impl Jobs {
             dates => Cmd::new("MGET").args(dates.iter().map(|date| keys::cost_daily(id, date))),
         });
         let replies = self.run(read.collect()).await?;
-        let amount = |text: &String| number::parse_float(text).filter(|usd| usd.is_finite());
-        let sum = |texts: Vec<String>| texts.iter().filter_map(amount).sum();
+        // What is no number counts as nothing; the legacy service builds no rank then (MIGRATION 51).
+        let sum = |texts: Vec<String>| {
+            let sum: f64 = texts.iter().filter_map(|text| number::parse_float(text)).sum();
+            if sum.is_nan() { 0.0 } else { sum }
+        };
         Ok(replies.into_iter().map(|reply| reply.texts().map_or(0.0, sum)).collect())
     }
 }

@@ -8,12 +8,12 @@ use std::{
 use compat::{
     keys,
     lock::{self, Lock},
-    store::{Batch, Cmd, Store, StoreError},
+    store::{Batch, Cmd, Store, StoreError, accepted},
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Done, Job, Jobs};
+use super::{Done, Elsewhere, Job, Jobs};
 
 /// The lock lives for two minutes and is renewed this often.
 const RENEWAL: Duration = Duration::from_secs(40);
@@ -50,6 +50,8 @@ pub struct Last {
 pub enum Flight {
     /// It ran.
     Ran(Last),
+    /// It found that another service, the legacy one perhaps, is at it.
+    Elsewhere(Last),
     /// Another instance is at it.
     Busy,
     /// Another instance has done it lately.
@@ -66,21 +68,24 @@ impl Jobs {
         if !lock::taken(self.one(lock.acquire()).await?)? {
             return Ok(Flight::Busy);
         }
-        let done = keys::job_done(job.name);
-        let flight = if trigger == Trigger::Due
-            && self.one(Cmd::new("EXISTS").arg(&done)).await?.int()? == 1
-        {
-            Flight::Lately
-        } else {
-            let last = self.recorded(job, trigger, &lock).await;
-            self.note(job, &last).await?;
-            Flight::Ran(last)
-        };
-        self.one(lock.release()).await?;
-        Ok(flight)
+        let flight = self.alone(job, trigger, &lock).await;
+        self.release(&lock).await;
+        flight
     }
 
-    async fn recorded(&self, job: &Job, trigger: Trigger, lock: &Lock) -> Last {
+    /// Under the job's lock.
+    async fn alone(&self, job: &Job, trigger: Trigger, lock: &Lock) -> Result<Flight, StoreError> {
+        let done = keys::job_done(job.name);
+        if trigger == Trigger::Due && self.one(Cmd::new("EXISTS").arg(&done)).await?.int()? == 1 {
+            return Ok(Flight::Lately);
+        }
+        let (last, elsewhere) = self.recorded(job, trigger, lock).await;
+        self.note(job, &last, elsewhere).await?;
+        Ok(if elsewhere { Flight::Elsewhere(last) } else { Flight::Ran(last) })
+    }
+
+    /// What came of it, and whether another service is at it.
+    async fn recorded(&self, job: &Job, trigger: Trigger, lock: &Lock) -> (Last, bool) {
         let (started, at_ms) = (Instant::now(), self.now_ms());
         let renewing = async {
             loop {
@@ -95,8 +100,10 @@ impl Jobs {
             () = renewing => Ok(None),
         };
         let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let elsewhere = outcome.as_ref().is_err_and(|error| error.is::<Elsewhere>());
         let (did, failed) = match outcome {
             Ok(did) => (did, None),
+            Err(error) if elsewhere => (Some(error.to_string()), None),
             Err(error) => (None, Some(format!("{error:#}"))),
         };
         match (&did, &failed) {
@@ -109,25 +116,25 @@ impl Jobs {
         let result = if failed.is_some() { "failed" } else { "done" };
         metrics::counter!("crs_job_runs_total", "job" => job.name, "result" => result).increment(1);
         let instance = self.0.settings.instance.clone();
-        Last { at_ms, instance, took_ms, did, failed }
+        (Last { at_ms, instance, took_ms, did, failed }, elsewhere)
     }
 
     /// Leaves behind what the run did, and that it need not be done again soon.
-    async fn note(&self, job: &Job, last: &Last) -> Result<(), StoreError> {
+    async fn note(&self, job: &Job, last: &Last, elsewhere: bool) -> Result<(), StoreError> {
         let text = serde_json::to_string(last).unwrap_or_default();
         let mut batch = Batch::atomic();
         batch.push(Cmd::new("HSET").arg(keys::JOBS).arg(job.name).arg(text));
         batch.push(Cmd::new("EXPIRE").arg(keys::JOBS).arg(KEPT));
         if let Some(interval) = job.interval(self.0.settings.cleanup_interval)
             && last.failed.is_none()
+            && !elsewhere
         {
             // A little less than the interval: instances do not tick alike.
             let ms = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX) / 10 * 9;
             let done = Cmd::new("SET").arg(keys::job_done(job.name)).arg(&last.instance);
             batch.push(done.arg("PX").arg(ms.max(1)));
         }
-        self.0.store.run(batch).await?;
-        Ok(())
+        accepted(&self.0.store.run(batch).await?)
     }
 }
 

@@ -82,15 +82,18 @@ fn index_entries(id: &str, record: &HashMap<String, String>) -> Vec<Cmd> {
         "" => id,
         own => own,
     };
-    let moment = |name: &str| date_ms(field(name)).unwrap_or(0);
-    let by_moment = |index, name| Cmd::new("ZADD").arg(index).arg(moment(name)).arg(id);
+    // A date that cannot be read has no place in the order, as with the legacy service.
+    let by_moment = |index, name| {
+        let at = if field(name).is_empty() { Some(0) } else { date_ms(field(name)) };
+        at.map(|at| Cmd::new("ZADD").arg(index).arg(at).arg(id))
+    };
     let name = format!("{}\0{id}", field("name").to_lowercase());
     let mut cmds = vec![
-        by_moment(keys::API_KEYS_BY_CREATION, "createdAt"),
-        by_moment(keys::API_KEYS_BY_LAST_USE, "lastUsedAt"),
         Cmd::new("ZADD").arg(keys::API_KEYS_BY_NAME).arg(0_i64).arg(name),
         Cmd::new("SADD").arg(keys::API_KEYS_ALL).arg(id),
     ];
+    cmds.extend(by_moment(keys::API_KEYS_BY_CREATION, "createdAt"));
+    cmds.extend(by_moment(keys::API_KEYS_BY_LAST_USE, "lastUsedAt"));
     let state = match (field("isDeleted"), field("isActive")) {
         ("true", _) => Some(keys::API_KEYS_DELETED),
         (_, "true") => Some(keys::API_KEYS_ACTIVE),

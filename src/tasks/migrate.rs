@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use compat::{
     clock::minute_number,
     keys, number,
-    store::{Batch, Cmd, Reply, Scan, StoreError},
+    store::{Batch, Cmd, Reply, Scan, StoreError, accepted},
 };
 
 use super::{Done, Jobs, counted, joined, usage_of_day::Counter};
@@ -76,13 +76,12 @@ impl Jobs {
                 *sum += text.and_then(|text| number::parse_int(text)).unwrap_or(0);
             }
         }
-        // Requests may be counted at this very moment.
-        let add = SUMS
-            .iter()
-            .zip(sums)
-            .map(|((name, _), sum)| Cmd::new("HINCRBY").arg(keys::USAGE_TOTAL).arg(*name).arg(sum));
-        self.run(add.collect()).await?;
-        Ok(())
+        // Requests may be counted at this very moment; and half of it would pass for all of it later.
+        let mut add = Batch::atomic();
+        for ((name, _), sum) in SUMS.iter().zip(sums) {
+            add.push(Cmd::new("HINCRBY").arg(keys::USAGE_TOTAL).arg(*name).arg(sum));
+        }
+        accepted(&self.0.store.run(add).await?)
     }
 
     /// Minutes older than twice the window; they have an expiry of their own since long.
@@ -159,6 +158,7 @@ impl Jobs {
                 look.push(Cmd::new("HMGET").arg(name).args(TOTALS));
             }
             let mut replies = self.0.store.run(look).await?;
+            accepted(&replies)?;
             let numbers = |reply: Reply| {
                 let texts = reply.texts().unwrap_or_default();
                 texts.iter().map(|text| number::parse_int(text).unwrap_or(0)).collect::<Vec<_>>()

@@ -30,7 +30,8 @@ use std::{sync::Arc, time::Duration};
 use compat::{
     clock::{Clock, LocalCalendar},
     keys,
-    store::{Batch, Cmd, Reply, Store, StoreError, scan_keys},
+    lock::Lock,
+    store::{Batch, Cmd, Reply, Store, StoreError, accepted, scan_keys},
 };
 
 use jiff::tz::TimeZone;
@@ -39,7 +40,7 @@ pub use account_tests::AccountTester;
 pub use flight::{Flight, Last, Trigger, last_runs};
 pub use service::Duty;
 pub use supervise::supervised;
-pub use table::{Beside, JOBS, Job, find};
+pub use table::{Beside, Every, JOBS, Job, find};
 pub use weekly_costs::Weeks;
 
 use crate::{accounts::Accounts, billing::Billing, keys::Keys, notify::Notifier};
@@ -92,6 +93,11 @@ pub struct JobSettings {
 #[derive(Clone)]
 pub struct Jobs(Arc<JobParts>);
 
+/// Why a job was not done: another service, the legacy one perhaps, is at it.
+#[derive(Debug, thiserror::Error)]
+#[error("another service is at it")]
+struct Elsewhere;
+
 /// Why a job failed.
 type Failure = anyhow::Error;
 
@@ -136,7 +142,14 @@ impl Jobs {
     }
 
     async fn one(&self, cmd: Cmd) -> Result<Reply, StoreError> {
-        Ok(self.0.store.run(cmd.into()).await?.pop().unwrap_or(Reply::Nil))
+        Ok(self.run(vec![cmd]).await?.pop().unwrap_or(Reply::Nil))
+    }
+
+    /// Gives a lock back; when that fails it ends by itself.
+    async fn release(&self, lock: &Lock) {
+        if let Err(error) = self.one(lock.release()).await {
+            tracing::debug!(%error, lock = lock.key(), "a lock was not given back");
+        }
     }
 
     async fn scan(&self, pattern: &str) -> Result<Vec<String>, StoreError> {
@@ -153,13 +166,16 @@ impl Jobs {
     }
 }
 
-/// Runs commands in pipelines; replies in order.
+/// Runs commands in pipelines; replies in order. A database that takes no commands is a failure; a single
+/// command that it refuses is the caller's business.
 async fn in_steps(store: &dyn Store, cmds: Vec<Cmd>) -> Result<Vec<Reply>, StoreError> {
     let mut replies = Vec::with_capacity(cmds.len());
     let mut cmds = cmds.into_iter().peekable();
     while cmds.peek().is_some() {
         let batch: Batch = cmds.by_ref().take(STEP).collect();
-        replies.extend(store.run(batch).await?);
+        let answered = store.run(batch).await?;
+        accepted(&answered)?;
+        replies.extend(answered);
     }
     Ok(replies)
 }

@@ -9,15 +9,41 @@ use tokio::{
 };
 
 use super::{
-    Beside, JOBS, Job, Jobs,
+    Beside, Every, JOBS, Job, Jobs,
     flight::{Flight, Trigger},
     supervise::guarded,
 };
 
 /// How often it is looked whether jobs have become ours, e.g. because the phase of the rollout changed.
 const LOOK: Duration = Duration::from_secs(2);
-/// Pause after Redis could not be asked.
+/// Pause after Redis could not be asked, and the longest that it grows to where one follows another.
 const RETRY: Duration = Duration::from_secs(10);
+const RETRY_MAX: Duration = Duration::from_secs(300);
+
+/// How an attempt went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attempt {
+    /// It was done, now or lately.
+    Done,
+    /// It was not: it failed, or somebody else is at it.
+    Open,
+    /// Redis could not be asked.
+    Unasked,
+}
+
+/// When a job at start is tried again.
+#[derive(Clone, Copy)]
+struct Try {
+    due: Instant,
+    pause: Duration,
+}
+
+impl Try {
+    fn again(&mut self) {
+        self.due = Instant::now() + self.pause;
+        self.pause = (self.pause * 2).min(RETRY_MAX);
+    }
+}
 
 /// Which jobs are this process's business at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,15 +69,27 @@ impl Duty {
 
 impl Jobs {
     /// Runs jobs whenever they are due and ours; never returns. Drop it to stop. Jobs at start run one after
-    /// the other, each as soon as it is ours; the others follow their own pace.
+    /// the other, each as soon as it is ours; the others follow their own pace. What runs at start only is
+    /// tried until it is done: its lock may be that of an instance that was killed.
     pub async fn serve(&self, duty: Arc<dyn Fn() -> Duty + Send + Sync>) {
         let (started, watching) = watch::channel([false; JOBS.len()]);
         let starting = async {
+            let mut tries = [Try { due: Instant::now(), pause: RETRY }; JOBS.len()];
             loop {
                 for (place, job) in JOBS.iter().enumerate().filter(|(_, job)| job.at_start) {
-                    if !started.borrow()[place] && duty().includes(job) {
-                        let ran = self.attempt(job).await;
-                        started.send_modify(|started| started[place] = ran);
+                    let (done, this) = (started.borrow()[place], &mut tries[place]);
+                    if done || !duty().includes(job) || this.due > Instant::now() {
+                        continue;
+                    }
+                    let settled = match self.attempt(job).await {
+                        Attempt::Done => true,
+                        Attempt::Open => job.every != Every::Start,
+                        Attempt::Unasked => false,
+                    };
+                    if settled {
+                        started.send_modify(|started| started[place] = true);
+                    } else {
+                        this.again();
                     }
                 }
                 sleep(LOOK).await;
@@ -68,7 +106,8 @@ impl Jobs {
                 loop {
                     sleep_until(due).await;
                     // A failure to ask Redis does not cost a whole interval.
-                    let settled = !duty().includes(job) || self.attempt(job).await;
+                    let settled =
+                        !duty().includes(job) || self.attempt(job).await != Attempt::Unasked;
                     due = Instant::now() + if settled { interval } else { RETRY.min(interval) };
                 }
             })
@@ -76,15 +115,18 @@ impl Jobs {
         tokio::join!(starting, join_all(recurring));
     }
 
-    /// Whether the job needs no other attempt before it is due again.
-    async fn attempt(&self, job: &Job) -> bool {
+    async fn attempt(&self, job: &Job) -> Attempt {
         // What panicked would do so again at once; it is left until it is due again.
-        let Some(flown) = guarded(job.name, self.fly(job, Trigger::Due)).await else { return true };
+        let Some(flown) = guarded(job.name, self.fly(job, Trigger::Due)).await else {
+            return Attempt::Done;
+        };
         match flown {
-            Ok(Flight::Ran(_) | Flight::Lately | Flight::Busy) => true,
+            Ok(Flight::Ran(last)) if last.failed.is_some() => Attempt::Open,
+            Ok(Flight::Ran(_) | Flight::Lately) => Attempt::Done,
+            Ok(Flight::Elsewhere(_) | Flight::Busy) => Attempt::Open,
             Err(error) => {
                 tracing::warn!(%error, job = job.name, "a background job has to wait");
-                false
+                Attempt::Unasked
             }
         }
     }

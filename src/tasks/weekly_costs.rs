@@ -17,7 +17,7 @@ use compat::{
 };
 
 use super::{
-    Done, Failure, Jobs, counted, in_steps,
+    Done, Elsewhere, Failure, Jobs, counted, in_steps,
     usage_of_day::{Counter, strict_counts},
 };
 use crate::billing::{KeyRates, PriceTable, ServiceRates, cost, rates::service_of};
@@ -69,15 +69,18 @@ impl Jobs {
         let lock =
             Lock::weekly_cost_init(&today, format!("{}:{}", std::process::id(), self.now_ms()));
         if !lock::taken(self.one(lock.acquire()).await?)? {
-            return Ok(Some("another service is at it".to_owned()));
+            return Err(Elsewhere.into());
         }
-        let filled = self.fill_weeks().await;
-        if filled.is_ok() {
-            let now = iso(self.now_ms());
-            self.one(Cmd::new("SET").arg(mark).arg(now).arg("EX").arg(MARK_LIFE)).await?;
-        }
-        self.one(lock.release()).await?;
+        let filled = self.fill_and_mark(mark).await;
+        self.release(&lock).await;
         Ok(counted(filled?, "weekly cost filled", "weekly costs filled"))
+    }
+
+    async fn fill_and_mark(&self, mark: String) -> Result<usize, Failure> {
+        let filled = self.fill_weeks().await?;
+        let now = iso(self.now_ms());
+        self.one(Cmd::new("SET").arg(mark).arg(now).arg("EX").arg(MARK_LIFE)).await?;
+        Ok(filled)
     }
 
     async fn fill_weeks(&self) -> Result<usize, Failure> {
@@ -177,6 +180,8 @@ impl Weeks<'_> {
         global: &ServiceRates,
         weeks: &mut HashMap<String, KeyWeek>,
     ) -> Result<(), Failure> {
+        // The day's costs are added up by themselves, as sums of fractions depend on the order.
+        let mut costs: HashMap<String, f64> = HashMap::new();
         let mut seen = HashSet::new();
         let mut scan = Scan::new(format!("usage:{whose}:model:daily:*:{date}"));
         while let Some(names) = scan.next(self.store).await? {
@@ -194,10 +199,16 @@ impl Weeks<'_> {
             for (name, reply) in names.iter().zip(self.run(read).await?) {
                 let (Some(day), Ok(fields)) = (Counter::parse(name), reply.map()) else { continue };
                 let real = cost::detailed_total(self.prices, &strict_counts(&fields), day.model);
-                if let Some(week) = weeks.get_mut(day.key_id).filter(|_| real > 0.0) {
+                if let Some(week) = weeks.get(day.key_id).filter(|_| real > 0.0) {
                     let service = service_of(Some(week.account_type), day.model);
-                    week.cost += week.rates.rated(real, service, global);
+                    *costs.entry(day.key_id.to_owned()).or_default() +=
+                        week.rates.rated(real, service, global);
                 }
+            }
+        }
+        for (id, cost) in costs {
+            if let Some(week) = weeks.get_mut(&id) {
+                week.cost += cost;
             }
         }
         Ok(())

@@ -51,8 +51,8 @@ pub struct Scenario {
     #[serde(default)]
     pub upstream: Option<Vec<Reply>>,
     /// Notifications: `webhook_config:default` as stored, merged over settings that are on with one custom
-    /// platform. Addresses that begin with `/` lead to the harness's receiver. What it gets is the plane
-    /// `webhook` of the observation.
+    /// platform. Addresses that begin with `/`, or `name:password@/`, lead to the harness's receiver. What it
+    /// gets is the plane `webhook` of the observation.
     #[serde(default)]
     pub webhook: Option<Map<String, Value>>,
     /// What the receiver answers. Default: `{"ok":true}` to everything.

@@ -35,10 +35,10 @@ fn settings(given: &Map<String, Value>, port: u16) -> Value {
     }
     for platform in settings["platforms"].as_array_mut().into_iter().flatten() {
         for name in ADDRESSES {
-            if let Some(path) = platform.get(name).and_then(Value::as_str)
-                && path.starts_with('/')
-            {
-                platform[name] = json!(format!("http://127.0.0.1:{port}{path}"));
+            let text = platform.get(name).and_then(Value::as_str).unwrap_or_default();
+            let (login, path) = text.split_at(text.find("@/").map_or(0, |at| at + 1));
+            if path.starts_with('/') && !login.contains('/') {
+                platform[name] = json!(format!("http://{login}127.0.0.1:{port}{path}"));
             }
         }
     }

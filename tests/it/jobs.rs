@@ -111,3 +111,52 @@ async fn jobs_are_left_to_the_legacy_service() {
     assert_eq!(last(&place).await, BTreeMap::new());
     assert_eq!(place.ask(["EXISTS", "cost_rank_meta:today"]).await, "0");
 }
+
+/// An instance was killed in the middle of a job that runs at a start only: the next one does it, once the lock
+/// of the dead has ended.
+#[tokio::test]
+async fn what_a_killed_instance_began_is_done_by_the_next() {
+    let place = Place::usual().await;
+    let lock = place.ask(["SET", "crs:rs:job:migrate:lock", "dead", "PX", "4000"]).await;
+    assert_eq!(lock, "OK");
+    let port = place.redis_addr().port();
+    let crs = Home::new(&place, port, &[]).start().await;
+    until("others do not wait for it", async || last(&place).await.contains_key("leftovers")).await;
+    assert!(!last(&place).await.contains_key("migrate"));
+    until("it is done", async || last(&place).await.contains_key("migrate")).await;
+    assert_eq!(last(&place).await["migrate"]["failed"], Value::Null);
+    assert_eq!(runs(&crs).await.get("migrate"), Some(&1));
+}
+
+/// Redis takes no writes when the service starts: nothing passes for done, the service lives, and everything is
+/// done once Redis is as it should be.
+#[tokio::test]
+async fn jobs_wait_for_a_redis_that_takes_writes() {
+    let place = Place::seeded(json!({
+        "accounts": { "a": {
+            "rateLimitedAt": "${iso:-7200}", "rateLimitStatus": "limited", "schedulable": "false",
+            "rateLimitAutoStopped": "true", "rateLimitEndAt": "${iso:-60}"
+        } }
+    }))
+    .await;
+    let account = format!("claude:account:{}", place.run().account_id("a"));
+    place.ask(["DEL", "system:migration:usage_index_v2"]).await;
+    // A replica of nobody: reads are answered, writes refused.
+    place.ask(["CONFIG", "SET", "replica-read-only", "yes"]).await;
+    assert_eq!(place.ask(["REPLICAOF", "127.0.0.1", "1"]).await, "OK");
+    let port = place.redis_addr().port();
+    let mut crs = Home::new(&place, port, &[]).start().await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(place.ask(["HGET", &account, "rateLimitStatus"]).await, "limited");
+    assert_eq!(place.ask(["EXISTS", "system:migration:usage_index_v2"]).await, "0");
+    assert!(crs.health().await.contains_key("status"));
+    place.ask(["REPLICAOF", "NO", "ONE"]).await;
+    until("the account returns", async || {
+        place.ask(["HGET", &account, "rateLimitStatus"]).await.is_empty()
+    })
+    .await;
+    until("all is done", async || last(&place).await.contains_key("leftovers")).await;
+    assert_eq!(place.ask(["EXISTS", "system:migration:usage_index_v2"]).await, "1");
+    crs.terminate();
+    assert!(crs.ended().await.success());
+}

@@ -21,6 +21,8 @@ scripts! {
     CONCURRENCY_RELEASE = "concurrency.release", "concurrency_release.lua";
     /// Drops expired leases and returns the number of live ones.
     CONCURRENCY_COUNT = "concurrency.count", "concurrency_count.lua";
+    /// Drops expired leases, and what is no set of leases; returns how many.
+    CONCURRENCY_PURGE = "concurrency.purge", "concurrency_purge.lua";
     /// Lease, request window and cost counters of one key in one go.
     ADMIT = "admit", "admit.lua";
     /// API key record by the hash of the key; reads only.
@@ -39,6 +41,8 @@ scripts! {
     COMPARE_AND_EXPIRE = "lock.renew", "compare_and_expire.lua";
     /// Gives a key an expiry if it has none; returns 1 if so.
     EXPIRE_LASTING = "expire.lasting", "expire_lasting.lua";
+    /// Deletes a key that has no expiry; returns 1 if so.
+    DELETE_LASTING = "delete.lasting", "delete_lasting.lua";
     /// Takes the user-message lock of an account.
     USER_MESSAGE_ACQUIRE = "user_message.acquire", "user_message_acquire.lua";
     /// Replaces the rollout record if its version is the expected one, and notes it in the history.

@@ -13,7 +13,7 @@ use thiserror::Error;
 
 pub use cmd::{Batch, Cmd, IntoArg, Script};
 pub use redis::{RedisConfig, RedisStore, RedisStores, StoreCounters};
-pub use reply::Reply;
+pub use reply::{Reply, accepted};
 pub use scan::{Scan, scan_keys};
 
 /// Runs batches of commands against the legacy database.

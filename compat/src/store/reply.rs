@@ -21,6 +21,36 @@ pub enum Reply {
     Error(String),
 }
 
+/// Errors of a database that takes no writes at all: a replica, full, unable to save, starting, forbidden.
+const CLOSED: [&str; 10] = [
+    "READONLY",
+    "OOM",
+    "MISCONF",
+    "NOREPLICAS",
+    "LOADING",
+    "MASTERDOWN",
+    "CLUSTERDOWN",
+    "NOPERM",
+    "NOAUTH",
+    "EXECABORT",
+];
+
+/// Fails when the database refused commands for what it is, not for what they were: the rest would be refused,
+/// too. Commands that were refused for their own sake (a key of another type) do not count.
+///
+/// # Errors
+/// What Redis said.
+pub fn accepted(replies: &[Reply]) -> Result<(), StoreError> {
+    let closed = replies.iter().find_map(|reply| match reply {
+        Reply::Error(error) => {
+            let code = error.split([' ', ':']).next().unwrap_or_default();
+            CLOSED.contains(&code).then(|| error.clone())
+        }
+        _ => None,
+    });
+    closed.map_or(Ok(()), |error| Err(StoreError::Shape(error)))
+}
+
 impl Reply {
     /// Text, or `None` for no value.
     ///

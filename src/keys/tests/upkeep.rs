@@ -24,6 +24,8 @@ async fn keys_past_their_end_are_switched_off_and_leave_the_active_set() {
     bench.run(&["SADD", "apikey:set:active", "k", "other"]).await;
     bench.run(&["HSET", "apikey:other", "id", "other", "isActive", "true", "expiresAt", ""]).await;
     bench.run(&["SADD", "apikey:tags:all", "t"]).await;
+    let gone = ["id", "gone", "isActive", "true", "isDeleted", "true", "expiresAt", &past];
+    bench.run(&[&["HSET", "apikey:gone"], &gone[..]].concat()).await;
     assert_eq!(bench.keys.disable_expired().await.unwrap(), 1);
     let record = bench.run(&["HGETALL", "apikey:k"]).await.map().unwrap();
     assert_eq!(

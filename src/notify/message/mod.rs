@@ -1,6 +1,7 @@
 //! What each platform is sent, as the legacy service writes it. Pure: a platform, a notice and a moment
 //! in, a request out.
 
+mod addresses;
 mod bark;
 mod custom;
 mod details;

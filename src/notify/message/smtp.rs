@@ -3,10 +3,11 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use lettre::message::{Mailbox, Mailboxes, Message, MultiPart};
+use lettre::message::{Mailbox, Message, MultiPart};
 use serde_json::Value;
 
 use super::{
+    addresses,
     details::{Detail, Lines},
     wording::look,
 };
@@ -42,7 +43,7 @@ pub(super) fn message(
         .subject(format!("[Claude Relay Service] {title}"))
         .message_id(Some(id))
         .date(sent);
-    for mailbox in to.iter() {
+    for mailbox in &to {
         letter = letter.to(mailbox.clone());
     }
     let letter = letter.multipart(body).map_err(|error| Fault::Setup(error.to_string()))?;
@@ -62,12 +63,12 @@ pub(super) fn message(
 }
 
 /// A list of addresses, or one text with commas.
-fn recipients(platform: &Platform) -> Option<Mailboxes> {
+fn recipients(platform: &Platform) -> Option<Vec<Mailbox>> {
     let text = match platform.get("to")? {
         Value::Array(items) => value::joined(items, ", "),
         other => value::text(Some(other)),
     };
-    text.parse().ok()
+    Some(addresses::read(&text)).filter(|found| !found.is_empty())
 }
 
 /// `from`, else the user. A user that is no address (the key of a mail service) gets one at the server;
@@ -75,7 +76,7 @@ fn recipients(platform: &Platform) -> Option<Mailboxes> {
 fn sender(platform: &Platform, host: &str) -> Option<Mailbox> {
     let field = if platform.has("from") { "from" } else { "user" };
     let text = platform.text(field);
-    text.parse().ok().or_else(|| {
+    addresses::read(&text).into_iter().next().or_else(|| {
         let literal = host.parse::<std::net::IpAddr>().is_ok();
         let domain = if literal { format!("[{host}]") } else { host.to_owned() };
         format!("{text}@{domain}").parse().ok()

@@ -98,7 +98,9 @@ async fn redirects_are_followed_like_a_browser() {
     let starts = ["POST / ", "POST /next ", "POST / ", "GET /next "];
     for (request, start) in heard.iter().zip(starts) {
         assert!(request.starts_with(start), "{request}");
-        assert!(request.contains("\r\nAuthorization: Basic dUA6cA==\r\n"), "{request}");
+        // As Node has it: as it is written, and not to the next place.
+        let told = request.contains("\r\nAuthorization: Basic dSU0MDpw\r\n");
+        assert_eq!(told, start.contains(" / "), "{request}");
         assert_eq!(request.contains("hello"), start.starts_with("POST"), "{request}");
     }
     assert_eq!(heard.len(), 4);
@@ -114,6 +116,13 @@ async fn redirects_are_followed_like_a_browser() {
 #[case("64:ff9b::a9fe:a9fe", true)]
 #[case("fe80::1", true)]
 #[case("fd00:ec2::254", true)]
+#[case("fd00:ec2::23", true)]
+#[case("fd20:ce::254", true)]
+#[case("::169.254.169.254", true)]
+#[case("2002:a9fe:a9fe::1", true)]
+#[case("64:ff9b:1::a9fe:a9fe", true)]
+#[case("2002:a00:1::1", false)]
+#[case("64:ff9b::a00:1", false)]
 #[case("100.100.100.200", true)]
 #[case("127.0.0.1", false)]
 #[case("10.1.2.3", false)]
@@ -140,6 +149,24 @@ async fn the_guard_looks_at_addresses_literal_and_resolved() {
         assert!(outcome.is_err(), "{host}");
     }
     assert_eq!(receiver.count(), 0);
+}
+
+/// However the place is written that a receiver sends us to.
+#[tokio::test]
+async fn redirects_do_not_lead_past_the_guard() {
+    fn not_two(address: std::net::IpAddr) -> Option<&'static str> {
+        (address.to_canonical().to_string() == "127.0.0.2").then_some("not there")
+    }
+    let guarded = SenderSettings { refused: Some(not_two), ..SenderSettings::default() };
+    let postman = postman(guarded);
+    for place in ["127.0.0.2", "2130706434", "0x7f.2", "127.2", "[::ffff:7f00:2]", "u:p@127.0.0.2"]
+    {
+        let away =
+            format!("HTTP/1.1 307 X\r\nLocation: http://{place}/\r\nContent-Length: 0\r\n\r\n");
+        let receiver = Receiver::start(&[&away, &away]).await;
+        let outcome = postman.send(&custom(&receiver), &notice(), TWICE).await;
+        assert_eq!(outcome, Err(Fault::Network("not there".to_owned())), "{place}");
+    }
 }
 
 #[tokio::test]
