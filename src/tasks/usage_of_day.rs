@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use compat::number::parse_int;
+use js::parse_int_decimal;
 
 use crate::{billing::Usage, domain::CacheSplit};
 
@@ -63,16 +64,21 @@ pub(super) const FIELDS: [&str; 12] = [
 /// What was counted: of the two spellings of each counter the first that is a number above zero.
 pub(super) fn counts(fields: &HashMap<String, String>) -> Usage<'static> {
     usage(|long, short| {
-        [long, short].into_iter().map(|name| number(fields, name)).find(|n| *n > 0).unwrap_or(0)
+        [long, short]
+            .into_iter()
+            .map(|name| number(fields, name, parse_int))
+            .find(|n| *n > 0)
+            .unwrap_or(0)
     })
 }
 
 /// What was counted: the older spelling wherever it has any text; lifetimes in the newer one only.
+/// Digits are decimal ones.
 pub(super) fn strict_counts(fields: &HashMap<String, String>) -> Usage<'static> {
     let mut usage = usage(|long, short| {
         let name = if long.contains("Ephemeral") { short } else { long };
         let there = fields.get(name).is_some_and(|text| !text.is_empty());
-        number(fields, if there { name } else { short })
+        number(fields, if there { name } else { short }, parse_int_decimal)
     });
     if let Some(split) = usage.split {
         usage.cache_create = split.ephemeral_5m + split.ephemeral_1h;
@@ -95,7 +101,11 @@ fn usage(count: impl Fn(&str, &str) -> u64) -> Usage<'static> {
     }
 }
 
-fn number(fields: &HashMap<String, String>, name: &str) -> u64 {
-    let value = fields.get(name).and_then(|text| parse_int(text)).unwrap_or(0);
+fn number(
+    fields: &HashMap<String, String>,
+    name: &str,
+    parse: impl Fn(&str) -> Option<i64>,
+) -> u64 {
+    let value = fields.get(name).and_then(|text| parse(text)).unwrap_or(0);
     u64::try_from(value).unwrap_or(0)
 }

@@ -100,7 +100,9 @@ pub(super) fn detail(event: &UsageEvent) -> Option<Detail> {
     let request_id = meta
         .and_then(|m| filled(m.request_id.as_deref()))
         .map_or_else(|| format!("rd_{}_{}", event.at_ms, random_text(8)), str::to_owned);
-    let (real, rated) = (round6(event.cost.total), round6(event.rated));
+    // A cost that is no number is none here, whatever the usage record says.
+    let sum = |usd: f64| if usd.is_finite() { round6(usd) } else { 0.0 };
+    let (real, rated) = (sum(event.cost.total), sum(event.rated));
     let detailed = event.recording == Recording::Detailed;
     let snapshot = capture.body_snapshot.as_ref();
     let parts = breakdown(event);

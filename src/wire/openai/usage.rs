@@ -90,8 +90,7 @@ fn as_number(value: Value<'_>) -> Option<f64> {
     match value.kind() {
         Kind::Number => value.as_f64(),
         Kind::String => {
-            let text = value.as_str()?;
-            js::trim(&text).parse().ok()
+            value.as_str().filter(|text| !text.is_empty()).and_then(|t| js::parse_number(&t))
         }
         Kind::False => Some(0.0),
         Kind::True => Some(1.0),
@@ -117,6 +116,9 @@ mod tests {
     #[case(r#"{"prompt_tokens":10,"completion_tokens":3,"prompt_tokens_details":{"cached_token":4},"total_tokens":99}"#, [6, 3, 0, 4], 99)]
     #[case(r#"{"input_tokens":2,"output_tokens":1,"input_tokens_details":{"cached_tokens":9}}"#, [0, 1, 0, 9], 3)]
     #[case(r#"{"input_tokens":9,"input_tokens_details":{"cached_tokens":null,"cached_token":"5"}}"#, [4, 0, 0, 5], 9)]
+    #[case(r#"{"input_tokens":9,"input_tokens_details":{"cached_tokens":"inf","cached_token":"0x2"}}"#, [7, 0, 0, 2], 9)]
+    #[case(r#"{"input_tokens":9,"input_tokens_details":{"cached_tokens":" ","cached_token":"2"}}"#, [9, 0, 0, 0], 9)]
+    #[case(r#"{"input_tokens":9,"input_tokens_details":{"cached_tokens":"","cached_token":"2"}}"#, [7, 0, 0, 2], 9)]
     #[case(r#"{"input_tokens":9,"input_tokens_details":{"cached_tokens":-5}}"#, [9, 0, 0, 0], 9)]
     #[case(r#"{"input_tokens":9,"output_tokens":1,"input_tokens_details":{"cache_creation_tokens":2}}"#, [9, 1, 2, 0], 12)]
     #[case(r#"{"input_tokens":9,"cache_creation_input_tokens":3}"#, [9, 0, 3, 0], 12)]
