@@ -178,6 +178,37 @@ fn only_a_session_of_nobody_may_be_made_up() {
     assert_eq!(spoken_for(&named, found()), None);
 }
 
+#[rstest]
+#[case(Plane::ResponseBody, "/id", "msg_1795665971804_bedrock", "msg_1795665971814_bedrock", true)]
+#[case(Plane::ResponseBody, "/id", "msg_1", "msg_1795665971814_bedrock", false)]
+#[case(Plane::Admission, "/outcome", "Internal server error during authentication", "", true)]
+#[case(Plane::Admission, "/outcome", "Invalid API key", "", false)]
+#[case(Plane::ResponseBody, "/content/0.tool0/name", "GetTime_tool", "get_time", true)]
+#[case(Plane::ResponseBody, "/content/0.tool0/name", "get_time", "get_day", false)]
+fn faults_and_ids_of_the_legacy_service(
+    #[case] plane: Plane,
+    #[case] path: &str,
+    #[case] node: &str,
+    #[case] own: &str,
+    #[case] known: bool,
+) {
+    let route = "/api/v1/chat/completions".to_owned();
+    let case = Case { status: Some(500), complete: true, stream: true, route, ..Case::default() };
+    assert_eq!(spoken_for(&case, finding(plane, path, json!(node), json!(own))).is_some(), known);
+}
+
+#[test]
+fn keys_that_redis_could_not_look_up() {
+    let case = Case { status: Some(401), complete: true, ..Case::default() };
+    let node = json!("Internal validation error");
+    for (path, own) in [("/body/message", json!("API key not found")), ("/outcome", json!({}))] {
+        let found = finding(Plane::Admission, path, node.clone(), own);
+        assert!(spoken_for(&case, found).is_some(), "{path}");
+    }
+    let found = finding(Plane::Admission, "/body/message", json!("Invalid key"), json!("Expired"));
+    assert_eq!(spoken_for(&case, found), None);
+}
+
 #[test]
 fn a_chat_has_no_session_of_its_own() {
     let session =

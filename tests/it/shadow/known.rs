@@ -80,3 +80,43 @@ async fn changed_credentials() {
     let tally = known(&stage, vec![json!({}), json!({ "stream": true })]).await;
     assert_eq!(spoke(&tally, &["access-key-in-force"]), [2]);
 }
+
+/// Accounts behind a proxy, notifications, a packed error, a record that cannot be read, a state that is over.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_difference() {
+    let Some(legacy) = legacy() else { return };
+    let accounts = json!({ "a": { "proxy": { "via": "http", "username": "u", "password": "p" } } });
+    let stage = Stage::real(json!({ "accounts": accounts }), &legacy).await;
+    let hook = format!("http://127.0.0.1:{}/hook", stage.place.outside.receiver_port);
+    let hook = json!({ "id": "h", "type": "custom", "name": "H", "enabled": true, "url": hook });
+    let settings = json!({ "enabled": true, "platforms": [hook] });
+    stage.place.ask(["SET", "webhook_config:default", &settings.to_string()]).await;
+    let error = json!({ "type": "error", "error": { "type": "api_error", "message": "no" } });
+    let packed = json!({ "status": 400, "json": error, "encoding": "gzip" });
+    let reset = (jiff::Timestamp::now().as_second() + 3_600).to_string();
+    let limited = json!({
+        "status": 429, "json": error, "headers": { "anthropic-ratelimit-unified-reset": reset }
+    });
+    stage.place.script(json!([packed, limited, { "repeat": true }]));
+    let tally = known(&stage, vec![json!({ "stream": true }), json!({})]).await;
+    assert!(!stage.place.outside.receiver.received().is_empty(), "operators were told");
+    let why = tally.not_compared.keys().any(|why| why.ends_with("(MIGRATION 77)"));
+    assert!(why, "{:?}", tally.not_compared);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ccr_accounts_that_only_node_leaves_out() {
+    let Some(legacy) = legacy() else { return };
+    let model = json!({ "body": { "model": "ccr,claude-sonnet-4-20250514" } });
+    let past = "2026-01-02T03:04:05.678Z";
+    for (account, number) in [
+        (json!({ "type": "ccr", "status": "overloaded", "overloadedAt": past }), "(MIGRATION 45)"),
+        (json!({ "type": "ccr", "proxy": "x" }), "(MIGRATION 46)"),
+    ] {
+        let accounts = json!({ "c": account, "d": { "type": "ccr", "priority": "90" } });
+        let stage = Stage::real(json!({ "accounts": accounts }), &legacy).await;
+        let tally = known(&stage, vec![model.clone()]).await;
+        let told = tally.not_compared.keys().any(|why| why.ends_with(number));
+        assert!(told, "{number}: {:?}", tally.not_compared);
+    }
+}

@@ -18,6 +18,8 @@ pub struct Facts {
     pub scores: IndexMap<Bytes, Option<f64>>,
     /// Lifetime in ms when known: `Some(None)` is without end.
     pub ttl_ms: Option<Option<i64>>,
+    /// It was there, whatever it held.
+    pub exists: bool,
 }
 
 impl Facts {
@@ -30,6 +32,7 @@ impl Facts {
                 facts.members.extend(self.members);
                 facts.scores.extend(self.scores);
                 facts.ttl_ms = self.ttl_ms.or(facts.ttl_ms);
+                facts.exists |= self.exists;
                 Loaded::Partial(facts)
             }
             Loaded::Absent => self.patch(None, None),
@@ -58,6 +61,7 @@ impl Facts {
             None if self.scores.values().any(Option::is_some) => {
                 Some(Value::Zset(patch_zset(Zset::default(), self.scores)))
             }
+            None if self.exists => Some(Value::String(Bytes::new())),
             None => None,
         };
         match value {

@@ -48,6 +48,12 @@ impl Known {
         }
     }
 
+    pub(super) fn exists(&mut self) {
+        if self.untouched() {
+            self.facts.exists = true;
+        }
+    }
+
     /// A field as it was; the first word counts.
     pub(super) fn field(&mut self, field: &Bytes, value: Option<Bytes>) {
         if !self.closed && !self.facts.fields.contains_key(field) {

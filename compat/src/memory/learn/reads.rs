@@ -27,7 +27,9 @@ impl Learner {
             }
             b"HGETALL" => self.note_hash(key, reply),
             b"SMEMBERS" => self.note_whole(key, "set", reply),
-            b"LRANGE" if is_all(args) => self.note_whole(key, "list", reply),
+            b"LRANGE" if is_all(args) || was_all(args, reply) => {
+                self.note_whole(key, "list", reply);
+            }
             b"ZRANGE" if is_all(args) && args.len() == 5 && is(&args[4], "WITHSCORES") => {
                 self.note_whole(key, "zset", reply);
             }
@@ -113,11 +115,20 @@ impl Learner {
         match reply {
             Reply::Int(-2) => known.whole(Loaded::Absent),
             Reply::Int(-1) => known.ttl(None),
-            Reply::Int(left @ 0..) => known.ttl(Some(left.saturating_mul(unit))),
+            Reply::Int(left @ 0..) => {
+                known.ttl(Some(left.saturating_mul(unit)));
+                // That it is there says all; it may have ended since.
+                if key.starts_with(COOL_DOWN) {
+                    known.exists();
+                }
+            }
             _ => {}
         }
     }
 }
+
+/// Begins the marks of accounts that rest.
+const COOL_DOWN: &[u8] = b"temp_unavailable:";
 
 pub(super) fn data(reply: &Reply) -> Option<Bytes> {
     if let Reply::Data(data) = reply { Some(data.clone()) } else { None }
@@ -129,6 +140,13 @@ pub(super) fn is(word: &[u8], other: &str) -> bool {
 
 fn is_all(args: &[Bytes]) -> bool {
     matches!(args, [_, _, start, stop, ..] if start.as_ref() == b"0" && stop.as_ref() == b"-1")
+}
+
+/// Whether a range from the start gave less than was asked for, and so the whole list.
+fn was_all(args: &[Bytes], reply: &Reply) -> bool {
+    let ([_, _, start, stop], Reply::Array(items)) = (args, reply) else { return false };
+    let stop = std::str::from_utf8(stop).ok().and_then(|stop| stop.parse::<usize>().ok());
+    start.as_ref() == b"0" && stop.is_some_and(|stop| items.len() <= stop)
 }
 
 /// Reads that say too little to be learned from.

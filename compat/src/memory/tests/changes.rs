@@ -176,3 +176,13 @@ async fn a_run_that_writes_late_counts_moments_since_its_start() {
         assert_eq!(changes["record"]["fields"], expected);
     }
 }
+
+#[tokio::test]
+async fn what_is_older_than_the_run_was_only_written_back() {
+    let first = empty();
+    let write = ["HSET record at 2026-03-01T12:00:00.000Z"];
+    run(&first, &write).await;
+    let memory = Memory::new(Arc::new(first.base()), Clock::manual(NOW + 100));
+    run(&memory, &write).await;
+    assert_eq!(memory.changes().to_json(), json!({}));
+}

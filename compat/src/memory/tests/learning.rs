@@ -1,7 +1,7 @@
 //! Facts from the replies of another service.
 
 use super::{
-    super::{Foreign, Layered, Learner, RedisBase},
+    super::{Foreign, Layered, Learner, Loaded, RedisBase},
     *,
 };
 use crate::testing::{TestRedis, dump};
@@ -155,4 +155,31 @@ async fn transactions_and_scripts_are_understood() {
     let replies = run(&memory, &["HGET h f", "GET g", "ZCARD leases", "EXISTS lock"]).await;
     assert_eq!(replies, [data("2"), data("v"), Reply::Int(2), Reply::Int(0)]);
     assert_eq!(memory.command(&eval).await.unwrap(), Reply::Int(3));
+}
+
+#[test]
+fn a_range_that_gave_less_than_was_asked_for_is_the_whole_list() {
+    let known = |stop: &str| {
+        let mut learner = Learner::default();
+        let reply = Reply::Array(vec![Reply::Data("x".into()), Reply::Data("y".into())]);
+        learner.learn(&words(&format!("LRANGE recent 0 {stop}")), &reply);
+        learner
+            .into_base()
+            .get(b"recent")
+            .is_some_and(|loaded| matches!(loaded, Loaded::Value { .. }))
+    };
+    assert!(known("19") && known("2") && known("-1"));
+    assert!(!known("1"), "there may be more");
+}
+
+#[tokio::test]
+async fn a_mark_that_has_ended_since_was_there() {
+    let mut learner = Learner::default();
+    for key in ["temp_unavailable:ccr:a", "session:b"] {
+        learner.learn(&words(&format!("TTL {key}")), &Reply::Int(40));
+    }
+    let base = Layered::new(vec![Arc::new(learner.into_base()), Arc::new(EmptyBase)]);
+    let memory = Memory::new(Arc::new(base), Clock::manual(NOW));
+    let ttls = run(&memory, &["TTL temp_unavailable:ccr:a", "TTL session:b"]).await;
+    assert_eq!(ttls, [Reply::Int(40), Reply::Int(-2)]);
 }

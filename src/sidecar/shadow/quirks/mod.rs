@@ -48,8 +48,16 @@ fn explained(
     }
     let refused = |side: &Observation| matches!(side.admission, Admission::Rejected { .. });
     let parted = accounts::named(control) != accounts::named(candidate);
-    let parted = parted || refused(control) != refused(candidate);
+    let parted = parted || refused(control) != refused(candidate) || stumbled(control);
     parted.then(|| accounts::why(trace, control, candidate)).flatten()
+}
+
+/// Whether Node refused because of something that it could not read.
+fn stumbled(control: &Observation) -> bool {
+    match &control.admission {
+        Admission::Rejected { body, .. } => body.text().is_some_and(|text| text.contains("JSON")),
+        _ => false,
+    }
 }
 
 /// Whether Node's client itself failed a command: its connection was lost, or it waited too long.

@@ -142,6 +142,11 @@ fn a_record_that_cannot_be_read(#[case] fields: &[&str], #[case] number: Option<
         let why = explained(&trace, &refused(), &choice("claude-official", "a"));
         let number = number.map(|number| format!("(MIGRATION {number})"));
         assert_eq!(why.map(|why| why[why.len() - 14..].to_owned()), number);
+        let mut stumbled = refused();
+        let body = r#"{"message":"\"x\" is not valid JSON"}"#.into();
+        stumbled.admission = Admission::Rejected { status: 500, body };
+        let why = explained(&trace, &stumbled, &refused());
+        assert_eq!(why.is_some(), number.is_some(), "both refuse");
     }
 }
 
