@@ -91,6 +91,8 @@ async fn on_signals(stop: CancellationToken, handle: Handle) {
     #[cfg(unix)]
     {
         let stopped = stop.clone();
+        // What turns log files over sends this; it would end the process.
+        let _ = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::user_defined1());
         tokio::select! {
             () = stopped.cancelled() => {}
             () = super::successor::start_on_signal(handle) => {}
@@ -109,7 +111,10 @@ async fn on_signals(stop: CancellationToken, handle: Handle) {
 
 /// The first signal asks to stop; the second ends the process at once.
 async fn stop_on_signal(stop: CancellationToken) {
-    signal().await;
+    tokio::select! {
+        () = signal() => {}
+        () = hangup() => {}
+    }
     tracing::info!("Stopping: no new connections, open streams may finish");
     stop.cancel();
 }
@@ -137,8 +142,53 @@ pub(super) async fn signal() {
     }
 }
 
+/// Waits for the terminal to close (SIGHUP); for ever where that is ignored, as under `nohup`. Shells send it
+/// twice, so it is no second signal.
+#[cfg(unix)]
+async fn hangup() {
+    use tokio::signal::unix::{SignalKind, signal};
+    if !hangup_is_ignored()
+        && let Ok(mut hangup) = signal(SignalKind::hangup())
+    {
+        hangup.recv().await;
+        return;
+    }
+    std::future::pending().await
+}
+
+#[cfg(not(unix))]
+async fn hangup() {
+    std::future::pending().await
+}
+
+/// Whether whoever started the process has it ignore SIGHUP, as far as the system tells.
+#[cfg(unix)]
+fn hangup_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    ignores_hangup(&status)
+}
+
+#[cfg(unix)]
+fn ignores_hangup(status: &str) -> bool {
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // SIGHUP is the first signal.
+    ignored.is_some_and(|mask| u64::from_str_radix(mask.trim(), 16).is_ok_and(|bits| bits & 1 == 1))
+}
+
 /// Waits for Ctrl-C.
 #[cfg(not(unix))]
 pub(super) async fn signal() {
     let _ = tokio::signal::ctrl_c().await;
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::ignores_hangup;
+
+    #[test]
+    fn the_mask_of_ignored_signals_is_read() {
+        assert!(ignores_hangup("Name:\tcrs\nSigIgn:\t0000000000001001\n"));
+        assert!(!ignores_hangup("Name:\tcrs\nSigIgn:\t0000000000001000\n"));
+        assert!(!ignores_hangup(""));
+    }
 }

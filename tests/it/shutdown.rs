@@ -1,5 +1,6 @@
-//! SIGTERM with open streams.
+//! Signals with open streams.
 
+use rustix::process::Signal;
 use serde_json::json;
 use tokio::net::TcpStream;
 
@@ -81,4 +82,28 @@ async fn chat_clients_of_openai_accounts_are_told_in_their_dialect() {
         assert_eq!(*done, "data: [DONE]");
         assert_eq!(crs.ended().await.code(), Some(0));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closing_terminal_lets_open_streams_finish() {
+    let place = Place::usual().await;
+    let rest = [DELTA, STOP].concat();
+    let vendor = Vendor::start(START.into(), Some(rest.clone().into())).await;
+    let map = [("UPSTREAM_HOST_MAP", vendor.host_map.as_str())];
+    let home = Home::new(&place, place.redis_addr().port(), &map);
+    let mut crs = home.start().await;
+    let port = crs.port;
+    let (answer, ()) = tokio::join!(crs.send(&place, json!({ "stream": true })), async {
+        until("the stream", async || place.slots("main").await == 1).await;
+        // What turns log files over, and a shell that closes twice.
+        for signal in [Signal::USR1, Signal::HUP, Signal::HUP] {
+            crs.signal(signal);
+        }
+        let closed = async || TcpStream::connect(("127.0.0.1", port)).await.is_err();
+        until("the port to close", closed).await;
+        vendor.open();
+    });
+    assert_eq!((answer.status, answer.ended), (200, "complete"));
+    assert_eq!(crs.ended().await.code(), Some(0));
+    place.books("main", 1).await;
 }

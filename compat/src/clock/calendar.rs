@@ -103,11 +103,35 @@ impl LocalCalendar {
     }
 }
 
-/// `YYYY-MM-DDTHH:mm:ss.sssZ`, the spelling of every date in a record.
+/// `YYYY-MM-DDTHH:mm:ss.sssZ`, the spelling of every date in a record. Years of more than four digits have a
+/// sign and six, as in JavaScript.
 pub fn iso(epoch_ms: i64) -> String {
-    let at = civil(epoch_ms);
-    let mut text = String::with_capacity(24);
-    put_date(&mut text, at);
+    let mut text = String::with_capacity(27);
+    // Dates repeat after 400 years; the calendar in use here ends with the year 9999.
+    let cycles = match epoch_ms {
+        ms if ms >= YEAR_9999_MS => (ms - YEAR_9999_MS) / CYCLE_MS + 1,
+        ms if ms < YEAR_ZERO_MS => (ms - YEAR_ZERO_MS + 1) / CYCLE_MS - 1,
+        _ => 0,
+    };
+    let at = civil(epoch_ms - cycles * CYCLE_MS);
+    match i64::from(at.year()) + 400 * cycles {
+        0..=9999 if cycles == 0 => put_date(&mut text, at),
+        year => {
+            let at = (at.month(), at.day());
+            let sign = if year < 0 {
+                '-'
+            } else if year > 9999 {
+                '+'
+            } else {
+                ' '
+            };
+            let width = if sign == ' ' { 4 } else { 6 };
+            if sign != ' ' {
+                text.push(sign);
+            }
+            text.push_str(&format!("{:0width$}-{:02}-{:02}", year.abs(), at.0, at.1));
+        }
+    }
     let clock = [('T', at.hour()), (':', at.minute()), (':', at.second())];
     for (lead, number) in clock {
         text.push(lead);
@@ -128,6 +152,11 @@ pub fn utc_date(epoch_ms: i64) -> String {
 pub fn minute_number(epoch_ms: i64) -> i64 {
     epoch_ms.div_euclid(60_000)
 }
+
+/// The length of 400 years of the Gregorian calendar.
+pub(crate) const CYCLE_MS: i64 = 146_097 * DAY_MS;
+const YEAR_ZERO_MS: i64 = -62_167_219_200_000;
+const YEAR_9999_MS: i64 = 253_370_764_800_000;
 
 fn civil(epoch_ms: i64) -> DateTime {
     Offset::UTC.to_datetime(Timestamp::from_millisecond(epoch_ms).unwrap_or_default())

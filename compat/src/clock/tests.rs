@@ -91,3 +91,21 @@ fn dates_have_their_zeros() {
         assert_eq!(iso(at), text);
     }
 }
+
+#[test]
+fn far_years_are_spelled_as_javascript_does() {
+    for (at, text) in [
+        (253_402_300_799_999, "9999-12-31T23:59:59.999Z"),
+        (253_402_300_800_000, "+010000-01-01T00:00:00.000Z"),
+        (1_700_000_000_000_000, "+055840-11-08T22:13:20.000Z"),
+        (8_640_000_000_000_000, "+275760-09-13T00:00:00.000Z"),
+        (-62_167_219_200_000, "0000-01-01T00:00:00.000Z"),
+        (-62_167_219_200_001, "-000001-12-31T23:59:59.999Z"),
+        (-62_198_755_200_000, "-000001-01-01T00:00:00.000Z"),
+    ] {
+        assert_eq!(iso(at), text);
+        assert_eq!(crate::date::date_ms(text), Some(at), "{text}");
+    }
+    // No date of JavaScript's, and no fault here.
+    assert!(iso(i64::MAX).starts_with('+') && iso(i64::MIN).starts_with('-'));
+}

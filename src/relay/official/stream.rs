@@ -54,7 +54,8 @@ impl Relay {
             Ok(prepared) => prepared,
             Err(failure) => return Err((call, failure.into())),
         };
-        let opened = self.for_client(&call, async { Ok(self.open(&call, &prepared).await) }).await;
+        let opening = async { Ok(self.open(&call, &chosen, &prepared).await) };
+        let opened = self.for_client(&call, opening).await;
         let (built, opened) = match opened {
             Err(failure) => return Err((call, failure.into())),
             Ok(Err(error)) => return Ok(self.broken_before_start(&error)),
@@ -73,7 +74,12 @@ impl Relay {
 
     /// Exchanges until an answer stands: a 403 is tried again, a refusal of the client's looks once
     /// more with other tool names.
-    async fn open(&self, call: &Call, prepared: &Prepared) -> Result<(Built, Opened), SendError> {
+    async fn open(
+        &self,
+        call: &Call,
+        chosen: &Chosen,
+        prepared: &Prepared,
+    ) -> Result<(Built, Opened), SendError> {
         let (mut suffixed, mut retries) = (false, 0);
         loop {
             let built = self.build(call, prepared, Endpoint::Messages, suffixed);
@@ -84,12 +90,17 @@ impl Relay {
             }
             let (status, headers) = (response.status, response.headers);
             let body = read_all(response.body).await?;
+            let plain = PlainReply { status, headers, body };
             // A 429 is final whatever its text says.
-            if status != 429 && !suffixed && outcome::refuses_tool_names(&body) {
+            if status != 429 && !suffixed && outcome::refuses_tool_names(&plain.body) {
+                if matches!(status, 401 | 500..600) {
+                    // What a stream's status says of the account counts although it is tried again.
+                    self.settle_official(call, chosen, prepared, &plain, Ending::Stream).await;
+                }
                 suffixed = true;
                 continue;
             }
-            return Ok((built, Opened::Refused(PlainReply { status, headers, body })));
+            return Ok((built, Opened::Refused(plain)));
         }
     }
 
