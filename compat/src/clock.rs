@@ -16,7 +16,6 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-pub(crate) use calendar::CYCLE_MS;
 pub use calendar::{LocalCalendar, iso, minute_number, utc_date};
 
 /// Source of the current time in epoch milliseconds; a manual one in tests.

@@ -154,7 +154,7 @@ pub fn minute_number(epoch_ms: i64) -> i64 {
 }
 
 /// The length of 400 years of the Gregorian calendar.
-pub(crate) const CYCLE_MS: i64 = 146_097 * DAY_MS;
+const CYCLE_MS: i64 = 146_097 * DAY_MS;
 const YEAR_ZERO_MS: i64 = -62_167_219_200_000;
 const YEAR_9999_MS: i64 = 253_370_764_800_000;
 
