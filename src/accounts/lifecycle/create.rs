@@ -55,6 +55,7 @@ impl AccountAdmin {
             }
             Kind::Console | Kind::Ccr => {
                 let flavour = if kind == Kind::Ccr { Flavour::Ccr } else { Flavour::Console };
+                console::check_secret(body, flavour)?;
                 let record = console::record(&made, body, flavour);
                 self.store_new(kind, &id, pairs(&record), is_shared(&record)).await?;
                 // The legacy service does not say which platform a new CCR account is of, so that it

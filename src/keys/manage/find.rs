@@ -204,3 +204,82 @@ impl KeyAdmin {
 fn unknown() -> Declined {
     Declined::new(404, "API key not found")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use compat::{
+        clock::Clock,
+        memory::{EmptyBase, Memory},
+        store::Store,
+    };
+    use serde_json::json;
+
+    use super::*;
+    use crate::keys::manage::KeyAdminSettings;
+
+    async fn room() -> (KeyAdmin, Arc<Memory>) {
+        let store = Arc::new(Memory::new(Arc::new(EmptyBase), Clock::manual(1_000_000)));
+        let settings = KeyAdminSettings {
+            prefix: "cr_".into(),
+            encryption_key: Secret::from("0123456789abcdef0123456789abcdef"),
+            looks: Vec::new(),
+        };
+        let keys = KeyAdmin::new(store.clone(), Clock::manual(1_000_000), settings);
+        (keys, store)
+    }
+
+    async fn make(keys: &KeyAdmin, body: Value) -> (String, Secret) {
+        let made = keys.create(&body).await.unwrap();
+        let text = |name: &str| made["data"][name].as_str().unwrap().to_owned();
+        (text("id"), Secret::from(text("apiKey")))
+    }
+
+    #[tokio::test]
+    async fn keys_of_one_name_are_told_of_and_deleted_ones_come_last() {
+        let (keys, _) = room().await;
+        let (first, _) = make(&keys, json!({ "name": "A" })).await;
+        let (second, _) = make(&keys, json!({ "name": "A" })).await;
+        let several = keys.find("A").await.unwrap_err().to_string();
+        assert!(several.contains(&first) && several.contains(&second), "{several}");
+        keys.delete(&first, "me").await.unwrap();
+        assert_eq!(keys.find("A").await.unwrap(), second);
+        assert_eq!(keys.find_deleted("A").await.unwrap(), first);
+        assert_eq!(keys.find("B").await.unwrap_err().status, 404);
+    }
+
+    #[tokio::test]
+    async fn a_secret_leads_to_its_key_even_when_that_is_deleted() {
+        let (keys, _) = room().await;
+        let (id, secret) = make(&keys, json!({ "name": "A" })).await;
+        let shown = keys.of_secret(&secret).await.unwrap();
+        assert_eq!((shown["id"].as_str(), shown.get("apiKey")), (Some(id.as_str()), None));
+        keys.delete(&id, "me").await.unwrap();
+        assert_eq!(keys.of_secret(&secret).await.unwrap()["isDeleted"], true);
+        assert_eq!(keys.of_secret(&Secret::from("cr_x")).await.unwrap_err().status, 404);
+    }
+
+    #[tokio::test]
+    async fn lists_are_sorted_and_filtered_by_account() {
+        let (keys, store) = room().await;
+        let end = |at: &str, name: &str| json!({ "name": name, "expiresAt": at });
+        make(&keys, end("2030-01-01", "b")).await;
+        make(&keys, json!({ "name": "a", "openaiAccountId": "responses:x" })).await;
+        make(&keys, end("Jan 1 2029", "C")).await;
+        let names = async |filter: Filter| -> Vec<String> {
+            let shown = keys.list(&filter).await.unwrap();
+            shown.iter().map(|key| key["name"].as_str().unwrap().to_owned()).collect()
+        };
+        let by = |order| Filter { order, ..Filter::default() };
+        assert_eq!(names(by(Order::Name)).await, ["a", "b", "C"]);
+        assert_eq!(names(by(Order::Expires)).await, ["C", "b", "a"]);
+        let bound = Some(vec!["responses:x".to_owned(), "group:g".to_owned()]);
+        assert_eq!(names(Filter { bound, ..Filter::default() }).await, ["a"]);
+        // The complete index is believed, as the legacy service does.
+        store.run(Cmd::new("SET").arg(keys::API_KEY_INDEX_VERSION).arg("2").into()).await.unwrap();
+        assert_eq!(names(by(Order::Name)).await, ["a", "b", "C"]);
+        store.run(Cmd::new("DEL").arg(keys::API_KEYS_ALL).into()).await.unwrap();
+        assert_eq!(names(by(Order::Name)).await, ["a", "b", "C"]);
+    }
+}

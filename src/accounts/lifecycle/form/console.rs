@@ -72,6 +72,25 @@ pub(in super::super) fn check(body: &Body, flavour: Flavour) -> Result<(), Decli
     grouped(body, false, GROUP_ERROR)
 }
 
+/// Checks that a secret can be encrypted: of a CCR account only texts can.
+///
+/// # Errors
+/// Anything else, in Node's words.
+pub(in super::super) fn check_secret(body: &Body, flavour: Flavour) -> Result<(), Failure> {
+    let what = match js::or(body.get("apiKey")) {
+        _ if flavour == Flavour::Console => return Ok(()),
+        None | Some(Value::String(_)) => return Ok(()),
+        Some(Value::Array(_)) => "an instance of Array".to_owned(),
+        Some(Value::Object(_)) => "an instance of Object".to_owned(),
+        Some(own @ Value::Bool(_)) => format!("type boolean ({})", js::text(own)),
+        Some(own) => format!("type number ({})", js::text(own)),
+    };
+    Err(Failure::fault(format!(
+        "The \"data\" argument must be of type string or an instance of Buffer, TypedArray, or \
+         DataView. Received {what}"
+    )))
+}
+
 /// The record of a checked body.
 pub(in super::super) fn record(made: &Made<'_>, body: &Body, flavour: Flavour) -> Record {
     let sent = |name: &str| body.get(name);
@@ -189,6 +208,7 @@ pub(in super::super) fn patch(
     account_type: &str,
     flavour: Flavour,
 ) -> Result<Patch, Failure> {
+    check_secret(body, flavour)?;
     let console = flavour == Flavour::Console;
     let mut patch = Patch::new();
     for (field, value) in body {
