@@ -69,7 +69,11 @@ impl Accounts {
                 recovered.push(Recovered::of(&entry, Kept::Limit));
             }
             for family in [Family::Opus, Family::Sonnet, Family::Haiku, Family::Fable] {
-                if official::family_limit(&entry, family, self.now_ms()) == Phase::Elapsed {
+                let end = compat::js::date_ms(entry.get(family.limit_end_field()));
+                // An end that is no date is left for the next choice, as in the legacy service.
+                if end.is_some()
+                    && official::family_limit(&entry, family, self.now_ms()) == Phase::Elapsed
+                {
                     cmds.extend(self.patch(&entry, &official::lift_family_limit(&entry, family)));
                 }
             }

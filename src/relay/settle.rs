@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use compat::{clock::iso, keys::AccountKind};
+use compat::{clock::iso, keys::AccountKind, pool::Kind};
 
 use super::{Call, Relay};
 use crate::{
@@ -63,7 +63,8 @@ fn has_cost_limit(call: &Call) -> bool {
 
 impl Relay {
     /// Books the usage of a reply. Returns once the event is in the local journal; for keys with cost
-    /// limits or a window, once Redis has it (bounded, an outage does not hold the client).
+    /// limits or a window and accounts with a daily quota, once Redis has it (bounded, an outage does
+    /// not hold the client).
     pub(super) async fn book(&self, served: &Served<'_>, usage: &TokenUsage) {
         self.book_as(served, usage, Terms::DETAILED).await;
     }
@@ -135,11 +136,16 @@ impl Relay {
                 body: body.bytes(),
             }),
         });
-        if call.admitted.window.is_some() || has_cost_limit(call) {
+        let quota = self.quota_of(served);
+        if call.admitted.window.is_some() || has_cost_limit(call) || quota.is_some() {
             let settled = self.billing.settled(booked.ticket);
             if tokio::time::timeout(BOOKING_PATIENCE, settled).await.is_err() {
                 tracing::warn!(key = %call.key.id, "usage is journaled but not yet in redis");
             }
+        }
+        // The next choice has to see what this request cost.
+        if let Some(kind) = quota {
+            self.pools.with(kind).invalidate();
         }
         call.trail.note(
             "settle",
@@ -160,6 +166,17 @@ impl Relay {
             "usage booked"
         );
         booked
+    }
+
+    /// The kind of the account that served, when it has a daily quota.
+    fn quota_of(&self, served: &Served<'_>) -> Option<Kind> {
+        let kind = match served.kind {
+            AccountKind::ClaudeConsole => Kind::Console,
+            AccountKind::Ccr => Kind::Ccr,
+            _ => return None,
+        };
+        let snapshot = self.pools.with(kind).current()?;
+        snapshot.get(kind, served.account_id.as_str())?.daily_quota().map(|_| kind)
     }
 
     /// Now as the legacy service writes it.
