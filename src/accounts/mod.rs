@@ -24,7 +24,11 @@ mod slots;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use compat::{
     account_state::UsageCost,
@@ -155,8 +159,10 @@ impl Accounts {
     /// answered. For refusals and failures, which are rare and whose client can wait for a round trip.
     async fn write_now(&self, cmds: Vec<Cmd>) {
         if !cmds.is_empty() {
+            let noted = Instant::now();
             self.0.ports.writes.send(cmds).await;
             self.0.ports.writes.flush().await;
+            self.0.ports.pools.landed(noted);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Families of accounts: those that one kind of request chooses among. Each has a pool of its own, so that
 //! none reads what only another needs.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use super::{AccountPool, Kind};
 use crate::{
@@ -72,6 +72,13 @@ impl Pools {
             claude: pool(Family::Claude),
             openai: pool(Family::OpenAi),
             azure: pool(Family::Azure),
+        }
+    }
+
+    /// Redis has every own write that was noted until then, see [`AccountPool::landed`].
+    pub fn landed(&self, until: Instant) {
+        for pool in [&self.claude, &self.openai, &self.azure] {
+            pool.landed(until);
         }
     }
 

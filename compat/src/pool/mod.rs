@@ -42,8 +42,9 @@ const NEEDS_MAX: usize = 4096;
 /// How long own writes are remembered: longer than any read can be in flight.
 const RECENT: Duration = Duration::from_secs(1);
 
-/// Own writes wait at most this long before they are sent: a read that began after such a write may come
-/// before it. Writes of others to the same field within this time show with the read after next.
+/// Own writes wait at most this long before they are sent, unless [`AccountPool::landed`] says otherwise:
+/// a read that began after such a write may come before it. Writes of others to the same field within this
+/// time show with the read after next.
 const QUEUED: Duration = Duration::from_millis(100);
 
 /// Something that a request needs to find in its snapshot.
@@ -78,6 +79,8 @@ struct State {
     needs: HashMap<Need, Instant>,
     /// Own writes that a read in flight may have missed, oldest first.
     recent: VecDeque<(Instant, Kind, Arc<str>, Own)>,
+    /// Own writes up to the first moment were in Redis by the second.
+    landed: Option<(Instant, Instant)>,
     /// Start of the running window and number of reads in it.
     window: Option<(Instant, u32)>,
 }
@@ -181,6 +184,11 @@ impl AccountPool {
         self.note(kind, id, Own::Cooldown(ttl_s));
     }
 
+    /// Redis has every own write that was noted until then.
+    pub fn landed(&self, until: Instant) {
+        self.state.lock().landed = Some((until, Instant::now()));
+    }
+
     fn note(&self, kind: Kind, id: &Arc<str>, own: Own) {
         let mut state = self.state.lock();
         let now = Instant::now();
@@ -259,7 +267,10 @@ impl AccountPool {
             .await?;
         let mut state = self.state.lock();
         let snapshot = Arc::new(loaded.into_snapshot(started, now_ms, &self.vault));
-        let missed = state.recent.partition_point(|(at, ..)| *at + QUEUED < started);
+        let landed = state.landed.filter(|(_, by)| *by <= started).map(|(until, _)| until);
+        let missed = state.recent.partition_point(|(at, ..)| {
+            *at + QUEUED < started || landed.is_some_and(|until| *at <= until)
+        });
         for (_, kind, id, own) in state.recent.range(missed..) {
             snapshot.change(*kind, id, own);
         }
