@@ -145,7 +145,7 @@ impl Relay {
         }
         // The next choice has to see what this request cost.
         if let Some(kind) = quota {
-            self.pools.with(kind).invalidate();
+            self.pools.with(kind).expire();
         }
         call.trail.note(
             "settle",

@@ -168,10 +168,9 @@ impl AccountPool {
         self.state.lock().current.clone()
     }
 
-    /// Drops the last snapshot, so that the next request reads anew.
-    pub fn invalidate(&self) {
-        let mut state = self.state.lock();
-        (state.current, state.whole) = (None, None);
+    /// Makes the next request read anew. The last snapshot is kept for when Redis does not answer.
+    pub fn expire(&self) {
+        self.state.lock().window = None;
     }
 
     /// Applies an own write to the kept snapshot and to a read in flight, ahead of Redis.

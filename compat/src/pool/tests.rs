@@ -107,7 +107,7 @@ async fn an_empty_index_is_rebuilt_from_keys_unless_marked() {
     );
     bench.redis("SET claude_console_account:index:empty 1").await;
     bench.redis("SADD claude_console_account:index k").await;
-    bench.pool.invalidate();
+    bench.pool.expire();
     let hidden = bench.pool.snapshot(&LISTS).await.unwrap();
     assert!(hidden.list(Kind::Console).is_empty(), "the mark beats the set");
     assert!(hidden.upkeep(Kind::Console).is_empty());
