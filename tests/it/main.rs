@@ -9,6 +9,7 @@
 #[expect(dead_code, reason = "shared with the truth test, which uses the rest")]
 mod harness;
 
+mod administration;
 mod azure;
 mod bedrock;
 mod chat;
