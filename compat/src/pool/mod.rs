@@ -45,7 +45,7 @@ const RECENT: Duration = Duration::from_secs(1);
 /// Own writes wait at most this long before they are sent, unless [`AccountPool::landed`] says otherwise:
 /// a read that began after such a write may come before it. Writes of others to the same field within this
 /// time show with the read after next.
-const QUEUED: Duration = Duration::from_millis(100);
+const QUEUED: Duration = Duration::from_millis(10);
 
 /// Something that a request needs to find in its snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
