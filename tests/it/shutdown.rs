@@ -9,8 +9,8 @@ use crate::{
     vendor::{DELTA, START, STOP, Vendor},
 };
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_open_stream_finishes_and_its_usage_is_written() {
+/// Signals while a stream is open: the port closes, the stream finishes, its usage is written, the end is 0.
+async fn finishes_after(signals: &[Signal]) {
     let place = Place::usual().await;
     let rest = [DELTA, STOP].concat();
     let vendor = Vendor::start(START.into(), Some(rest.clone().into())).await;
@@ -21,7 +21,9 @@ async fn an_open_stream_finishes_and_its_usage_is_written() {
     let request = json!({ "stream": true });
     let (answer, ()) = tokio::join!(crs.send(&place, request), async {
         until("the stream", async || place.slots("main").await == 1).await;
-        crs.terminate();
+        for signal in signals {
+            crs.signal(*signal);
+        }
         let closed = async || TcpStream::connect(("127.0.0.1", port)).await.is_err();
         until("the port to close", closed).await;
         vendor.open();
@@ -31,6 +33,17 @@ async fn an_open_stream_finishes_and_its_usage_is_written() {
     assert_eq!(crs.ended().await.code(), Some(0));
     assert_eq!(place.counted("main").await.0, 1, "written before the process ends");
     place.books("main", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_stream_finishes_and_its_usage_is_written() {
+    finishes_after(&[Signal::TERM]).await;
+}
+
+/// What turns log files over comes first, and a shell that closes twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closing_terminal_lets_open_streams_finish() {
+    finishes_after(&[Signal::USR1, Signal::HUP, Signal::HUP]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,28 +95,4 @@ async fn chat_clients_of_openai_accounts_are_told_in_their_dialect() {
         assert_eq!(*done, "data: [DONE]");
         assert_eq!(crs.ended().await.code(), Some(0));
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_closing_terminal_lets_open_streams_finish() {
-    let place = Place::usual().await;
-    let rest = [DELTA, STOP].concat();
-    let vendor = Vendor::start(START.into(), Some(rest.clone().into())).await;
-    let map = [("UPSTREAM_HOST_MAP", vendor.host_map.as_str())];
-    let home = Home::new(&place, place.redis_addr().port(), &map);
-    let mut crs = home.start().await;
-    let port = crs.port;
-    let (answer, ()) = tokio::join!(crs.send(&place, json!({ "stream": true })), async {
-        until("the stream", async || place.slots("main").await == 1).await;
-        // What turns log files over, and a shell that closes twice.
-        for signal in [Signal::USR1, Signal::HUP, Signal::HUP] {
-            crs.signal(signal);
-        }
-        let closed = async || TcpStream::connect(("127.0.0.1", port)).await.is_err();
-        until("the port to close", closed).await;
-        vendor.open();
-    });
-    assert_eq!((answer.status, answer.ended), (200, "complete"));
-    assert_eq!(crs.ended().await.code(), Some(0));
-    place.books("main", 1).await;
 }

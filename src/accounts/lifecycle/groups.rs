@@ -10,7 +10,7 @@ use compat::{
 };
 use serde_json::{Value, json};
 
-use super::{AccountAdmin, form::Grouping, members};
+use super::{AccountAdmin, Shown, form::Grouping, members};
 use crate::domain::{Declined, Failure};
 
 /// Platforms that have groups.
@@ -240,6 +240,67 @@ impl AccountAdmin {
         batch.push(Cmd::new("SREM").arg(keys::GROUPS).arg(id));
         self.run(batch).await?;
         Ok(())
+    }
+
+    /// Id of the group with this id or, where it is unique, this name.
+    ///
+    /// # Errors
+    /// No such group (404), several of that name (400), or Redis (500).
+    pub async fn find_group(&self, which: &str) -> Result<String, Declined> {
+        let groups = self.list_groups(None).await?;
+        let groups = groups["data"].as_array().cloned().unwrap_or_default();
+        let text = |group: &Value, name: &str| js::field(group.get(name));
+        if groups.iter().any(|group| text(group, "id") == which) {
+            return Ok(which.to_owned());
+        }
+        let named: Vec<String> = groups
+            .iter()
+            .filter(|group| text(group, "name") == which)
+            .map(|group| text(group, "id"))
+            .collect();
+        match named.as_slice() {
+            [id] => Ok(id.clone()),
+            // The id of no group is declined by whatever is to be done with it, in its own words.
+            [] => Ok(which.to_owned()),
+            several => Err(Declined::invalid(format!(
+                "{} groups have this name; give the id: {}",
+                several.len(),
+                several.join(", ")
+            ))),
+        }
+    }
+
+    /// The accounts of a group.
+    ///
+    /// # Errors
+    /// An unknown group (404), or Redis (500).
+    pub async fn group_members(&self, id: &str) -> Result<Vec<Shown>, Declined> {
+        let found = self.members_of(id).await;
+        let found = found.map_err(|error| error.under("Failed to get group members"))?;
+        found.ok_or_else(|| Declined::new(404, "分组不存在"))
+    }
+
+    async fn members_of(&self, group: &str) -> Result<Option<Vec<Shown>>, Failure> {
+        let mut asks = Batch::from(Cmd::new("EXISTS").arg(keys::group(group)));
+        asks.push(Cmd::new("SMEMBERS").arg(keys::group_members(group)));
+        let mut replies = self.run(asks).await?.into_iter();
+        let there = replies.next().map(|reply| reply.int()).transpose()?;
+        let mut ids = replies.next().map(|reply| reply.texts()).transpose()?.unwrap_or_default();
+        if there != Some(1) {
+            return Ok(None);
+        }
+        ids.sort_unstable();
+        let mut shown = Vec::new();
+        for id in &ids {
+            for kind in Kind::ALL {
+                if let Some(item) = self.item(kind, id).await? {
+                    shown.push(Shown { kind, item });
+                    break;
+                }
+            }
+        }
+        self.tell_cooling(&mut shown).await?;
+        Ok(Some(shown))
     }
 }
 

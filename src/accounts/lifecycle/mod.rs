@@ -15,6 +15,7 @@ mod login;
 mod openai;
 mod poll;
 mod probe;
+mod readable;
 mod refresh;
 mod state;
 mod trouble;
@@ -42,7 +43,7 @@ use crate::{
 
 pub use login::Login;
 pub use probe::{DEFAULT_MODEL, Told, default_model};
-pub use trouble::Readable;
+pub use readable::Readable;
 pub use view::Shown;
 
 /// The API keys that are bound to accounts.
